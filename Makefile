@@ -1,0 +1,37 @@
+# make demo    a hub with three members and a staged rollout, played in the terminal
+# make test    the whole test suite (under 10 minutes on two cores)
+# Every target sets up what it needs; a fresh machine needs Python >= 3.11, make, git and a network.
+
+BIN := .venv/bin
+PYTEST_WORKERS ?= 2
+
+.PHONY: demo test lint types contracts check bench soak crds clean help
+
+help:  ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.venv/.synced: pyproject.toml uv.lock scripts/setup
+	@scripts/setup
+	@touch $@
+
+demo: .venv/.synced  ## play the staged rollout on an embedded hub
+	@$(BIN)/echelon demo
+
+test: .venv/.synced  ## lint, types, import contracts and all tests but the long ones
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist worksteal -q
+
+soak: .venv/.synced  ## the long tests: kill loops, long runs
+	$(BIN)/pytest -m soak -q
+
+bench: .venv/.synced  ## measure a fresh embedded hub against the budgets
+	$(BIN)/python -m bench
+
+crds: .venv/.synced  ## write deploy/crds from the typed kinds
+	$(BIN)/python -m echelon.api.crds deploy/crds
+
+clean:  ## remove what the targets made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
