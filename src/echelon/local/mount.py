@@ -1,0 +1,55 @@
+"""One port for many API servers: ``/clusters/<name>`` leads to the server of that name.
+
+A raw ASGI application. Clusters may be added and removed while it serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_PREFIX = "/clusters/"
+
+
+class Mounts:
+    """The clusters that are served, by name."""
+
+    def __init__(self) -> None:
+        self._clusters: dict[str, Application] = {}
+
+    def add(self, name: str, application: Application) -> None:
+        self._clusters[name] = application
+
+    def remove(self, name: str) -> None:
+        self._clusters.pop(name, None)
+
+    def names(self) -> list[str]:
+        return sorted(self._clusters)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        name = path[len(_PREFIX) :].split("/", 1)[0] if path.startswith(_PREFIX) else ""
+        cluster = self._clusters.get(name)
+        if cluster is None:
+            await self._not_found(send)
+            return
+        mount = _PREFIX + name
+        inner = dict(scope)
+        inner["root_path"] = scope.get("root_path", "") + mount
+        inner["path"] = path[len(mount) :] or "/"
+        raw = scope.get("raw_path")
+        if raw is not None:
+            inner["raw_path"] = raw[len(mount) :] or b"/"
+        await cluster(inner, receive, send)
+
+    async def _not_found(self, send: Send) -> None:
+        known = ", ".join(_PREFIX + name for name in self.names())
+        body = f"nothing here; the clusters of this hub are {known}\n".encode()
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
