@@ -1,0 +1,48 @@
+"""JSON merge patch (RFC 7386), with the one departure that Kubernetes makes from it.
+
+A patch is an object laid over the document: its objects are merged member by member, ``null``
+removes a member, everything else replaces. By the RFC a list is taken as it stands; Kubernetes also
+drops the ``null`` members of objects inside the lists that a patch brings, and so do we.
+"""
+
+from __future__ import annotations
+
+from echelon.apiserver.errors import bad_request
+from echelon.apiserver.patch.values import Object, clone, json_kind
+
+
+def apply_merge(obj: Object, patch: object) -> Object:
+    """The document with the merge patch laid over it.
+
+    Raises:
+        StatusError: 400, the patch is not an object.
+    """
+    if not isinstance(patch, dict):
+        if patch is None:
+            raise bad_request("Invalid JSON Patch")
+        raise bad_request(
+            f"error decoding patch: json: cannot unmarshal {json_kind(patch)} into Go value of type "
+            "map[string]interface {}"
+        )
+    merged = clone(obj)
+    _merge_into(merged, patch)
+    return merged
+
+
+def _merge_into(target: Object, patch: Object) -> None:
+    for name, change in patch.items():
+        if change is None:
+            target.pop(name, None)
+        elif isinstance(change, dict) and isinstance(current := target.get(name), dict):
+            _merge_into(current, change)
+        else:
+            target[name] = _without_nulls(change)
+
+
+def _without_nulls(value: object) -> object:
+    """A copy of a value that a patch brings, less the ``null`` members of its objects."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
