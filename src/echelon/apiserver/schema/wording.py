@@ -1,0 +1,139 @@
+"""Field errors in Kubernetes' words.
+
+Clients show these texts to people and scripts match on them, so kinds of fault, quoting and number
+formats follow ``k8s.io/apimachinery/pkg/util/validation/field``. Every function makes one
+``FieldError``; a path of ``None`` is the nil path, which Kubernetes prints as ``<nil>``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import orjson
+
+from echelon.apiserver.errors import FieldError
+
+NIL_PATH = "<nil>"
+
+
+class Omitted:
+    """Stands for a value that is left out of the message, as Kubernetes does with whole objects."""
+
+
+OMITTED = Omitted()
+
+_ESCAPES = {
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+    "\\": "\\\\",
+    '"': '\\"',
+}
+
+
+def quote(text: str) -> str:
+    """Text as Go's ``%q`` writes it."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return '"' + "".join(_ESCAPES.get(character) or _visible(character) for character in text) + '"'
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def number(value: float) -> str:
+    """A number as Go's ``%v`` writes it: the shortest form, an exponent only when very large or small."""
+    if isinstance(value, int):
+        return str(value)
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if math.isnan(value):
+        return "NaN"
+    magnitude = abs(value)
+    if magnitude and (magnitude >= 1e21 or magnitude < 1e-4):
+        digits, _, exponent = f"{value!r}".partition("e")
+        if not exponent:
+            digits, _, exponent = f"{value:.17e}".partition("e")
+            digits = digits.rstrip("0")
+        return f"{digits.removesuffix('.0').rstrip('.')}e{int(exponent):+03d}"
+    if value.is_integer():
+        return str(int(value))
+    return repr(value)
+
+
+def to_json(value: object) -> str:
+    """JSON as Go's ``encoding/json`` writes it: sorted keys, ``<``, ``>`` and ``&`` escaped."""
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def show(value: object) -> str:
+    """A faulty value as messages quote it."""
+    match value:
+        case str():
+            return quote(value)
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return number(value)
+    return to_json(value)
+
+
+def _with_value(kind: str, value: object, detail: str) -> str:
+    text = kind if isinstance(value, Omitted) else f"{kind}: {show(value)}"
+    return f"{text}: {detail}" if detail else text
+
+
+def _field(path: str | None) -> str:
+    return NIL_PATH if path is None else path
+
+
+def invalid(path: str | None, value: object, detail: str) -> FieldError:
+    return FieldError("FieldValueInvalid", _field(path), _with_value("Invalid value", value, detail))
+
+
+def type_invalid(path: str | None, value: object, detail: str) -> FieldError:
+    return FieldError("FieldValueTypeInvalid", _field(path), _with_value("Invalid value", value, detail))
+
+
+def required(path: str | None, detail: str = "") -> FieldError:
+    return FieldError("FieldValueRequired", _field(path), _with_value("Required value", OMITTED, detail))
+
+
+def forbidden(path: str | None, detail: str) -> FieldError:
+    return FieldError("FieldValueForbidden", _field(path), _with_value("Forbidden", OMITTED, detail))
+
+
+def duplicate(path: str | None, value: object) -> FieldError:
+    return FieldError("FieldValueDuplicate", _field(path), _with_value("Duplicate value", value, ""))
+
+
+def not_supported(path: str | None, value: object, supported: Iterable[object]) -> FieldError:
+    names = [quote(item if isinstance(item, str) else to_json(item)) for item in supported]
+    detail = "supported values: " + ", ".join(names) if names else ""
+    return FieldError("FieldValueNotSupported", _field(path), _with_value("Unsupported value", value, detail))
+
+
+def too_long(path: str | None, limit: int) -> FieldError:
+    unit = "byte" if limit == 1 else "bytes"
+    return FieldError("FieldValueTooLong", _field(path), f"Too long: may not be more than {limit} {unit}")
+
+
+def too_many(path: str | None, count: int, limit: int) -> FieldError:
+    unit = "item" if limit == 1 else "items"
+    return FieldError("FieldValueTooMany", _field(path), f"Too many: {count}: must have at most {limit} {unit}")
+
+
+def internal(path: str | None, detail: str) -> FieldError:
+    return FieldError("InternalError", _field(path), f"Internal error: {detail}")
