@@ -18,7 +18,8 @@ class Dialect(msgspec.Struct, frozen=True):
     """One way to read what the sources leave open.
 
     ``default_state`` is that of a run that names none. ``approval_after`` and ``approval_before``
-    are the names of approval requests, with ``{run}`` and ``{stage}`` in them. With
+    are the names of approval requests, with ``{run}`` and ``{stage}`` in them; ``approval_created``
+    and ``approval_given`` are the reason and message of a task's conditions, with ``{kind}``. With
     ``snapshots_on_change`` a placement under the External strategy gets a resource snapshot
     whenever what it selects changes, else only when a run asks for one. With
     ``membership_aborts`` a run fails when members join, leave or change stage under it.
@@ -28,6 +29,8 @@ class Dialect(msgspec.Struct, frozen=True):
     default_state: Literal["Initialize", "Run"]
     approval_after: str
     approval_before: str
+    approval_created: tuple[str, str]
+    approval_given: tuple[str, str]
     snapshots_on_change: bool
     membership_aborts: bool
 
@@ -42,6 +45,8 @@ DIALECTS: Mapping[DialectName, Dialect] = {
         default_state="Run",
         approval_after="{run}-{stage}",
         approval_before="{run}-before-{stage}",
+        approval_created=("AfterStageTaskApprovalRequestCreated", "{kind} is created"),
+        approval_given=("AfterStageTaskApprovalRequestApproved", "{kind} is approved"),
         snapshots_on_change=True,
         membership_aborts=False,
     ),
@@ -50,6 +55,8 @@ DIALECTS: Mapping[DialectName, Dialect] = {
         default_state="Initialize",
         approval_after="{run}-after-{stage}",
         approval_before="{run}-before-{stage}",
+        approval_created=("StageTaskApprovalRequestCreated", "ApprovalRequest object is created"),
+        approval_given=("StageTaskApprovalRequestApproved", "ApprovalRequest object is approved"),
         snapshots_on_change=False,
         membership_aborts=True,
     ),
