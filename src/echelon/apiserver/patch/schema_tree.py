@@ -28,16 +28,19 @@ def no_references(reference: str, /) -> Schema:
     raise LookupError(f"schema reference {reference!r}, but this schema was said to have none")
 
 
+def reference(schema: Schema) -> str | None:
+    """What a schema refers to, itself or as the only part of an ``allOf``."""
+    name = schema.get("$ref")
+    if name is None and len(parts := schema.get("allOf", ())) == 1:
+        name = parts[0].get("$ref")
+    return name
+
+
 def resolve(schema: Schema, lookup: Lookup) -> Schema:
     """The schema itself, or what it refers to."""
-    while True:
-        parts = schema.get("allOf")
-        if parts and len(parts) == 1:
-            schema = parts[0]
-        reference = schema.get("$ref")
-        if reference is None:
-            return schema
-        schema = lookup(reference)
+    while (name := reference(schema)) is not None:
+        schema = lookup(name)
+    return schema
 
 
 def member(schema: Schema, name: str) -> Schema:
