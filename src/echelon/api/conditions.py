@@ -1,8 +1,8 @@
 """Conditions: their types and reasons, and how a list of them is changed.
 
-Types and reasons are those of KubeFleet, since clients and other controllers switch on them. The few
-reasons of staged runs that depend on the hub's dialect (``spec.state`` aside: the reason of a run
-that makes progress and those of approval tasks) are not here.
+Types and reasons are those of KubeFleet, since clients and other controllers switch on them; some
+types are reasons as well (``RolloutStarted``, ``WorkSynchronized``). The few reasons of staged runs
+that depend on the hub's dialect (of a run that makes progress, and of approval tasks) are not here.
 
 A list of conditions keeps the order in which its types were first set; user interfaces show the last
 one. ``lastTransitionTime`` is when the status last changed, not when the condition was last written.
@@ -153,6 +153,7 @@ STAGE_SKIPPED_NO_CLUSTERS: Final = "StageUpdatingSkippedNoClusters"
 CLUSTER_STARTED: Final = "ClusterUpdatingStarted"
 CLUSTER_SUCCEEDED: Final = "ClusterUpdatingSucceeded"
 CLUSTER_FAILED: Final = "ClusterUpdatingFailed"
+STAGE_WAIT_ELAPSED: Final = "AfterStageTaskWaitTimeElapsed"
 APPROVAL_REQUEST_ACCEPTED: Final = "ApprovalRequestApprovalAccepted"
 
 # -- evictions ----------------------------------------------------------------------------------

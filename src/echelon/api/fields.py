@@ -30,11 +30,12 @@ class Rule(msgspec.Struct, frozen=True):
     message: str
 
 
-class Field(msgspec.Struct, frozen=True, omit_defaults=True):
+class Field(msgspec.Struct, frozen=True, eq=False):
     """What a field means and may hold, beyond its type.
 
     ``absent_from`` names the versions whose schema lacks the field, ``per_version`` the schema keys
-    that differ in a version (None removes a key).
+    that differ in a version (None removes a key). Markers are compared by identity, as types that
+    carry them must be hashable.
     """
 
     description: str = ""
@@ -52,6 +53,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     list_map_keys: tuple[str, ...] = ()
     map_type: Literal["atomic", "granular"] | None = None
     embedded: bool = False
+    enum: bool = True  # whether the schema lists the values of a Literal
     required: bool | None = None
     rules: tuple[Rule, ...] = ()
     absent_from: tuple[str, ...] = ()

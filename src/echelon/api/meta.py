@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
+
+from echelon.api.fields import Field, Int64, Time
 
 
 class Clock(Protocol):
@@ -115,27 +117,50 @@ ConditionStatus = Literal["True", "False", "Unknown"]
 class Condition(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """One observed aspect of an object (``metav1.Condition``)."""
 
-    type: str
-    status: ConditionStatus
-    reason: str
-    message: str = ""
-    last_transition_time: str = ""
-    observed_generation: int = 0
+    type: Annotated[
+        str,
+        Field(
+            "What aspect this is.",
+            max_length=316,
+            pattern=(
+                r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
+                r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
+            ),
+        ),
+    ]
+    status: Annotated[ConditionStatus, Field("Whether it holds.")]
+    reason: Annotated[
+        str,
+        Field(
+            "Why, as a word for programs.",
+            min_length=1,
+            max_length=1024,
+            pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+        ),
+    ]
+    message: Annotated[str, Field("Why, as a sentence for people.", max_length=32768, required=True)] = ""
+    last_transition_time: Annotated[Time, Field("When the status last changed.", required=True)] = ""
+    observed_generation: Annotated[Int64, Field("Generation of the object that this was observed at.", minimum=0)] = 0
 
 
 class LabelSelectorRequirement(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One expression of a label selector; ``values`` is empty for Exists and DoesNotExist."""
 
-    key: str
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    values: Sequence[str] = ()
+    key: Annotated[str, Field("The label.")]
+    operator: Annotated[
+        Literal["In", "NotIn", "Exists", "DoesNotExist"],
+        Field("Whether the value must be one of the values or none of them, or the label be there or not.", enum=False),
+    ]
+    values: Annotated[
+        Sequence[str], Field("The values of In and NotIn; none for the other operators.", list_type="atomic")
+    ] = ()
 
 
 class LabelSelector(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """A label query: all terms must hold; no term at all selects everything."""
 
-    match_labels: Mapping[str, str] = {}
-    match_expressions: Sequence[LabelSelectorRequirement] = ()
+    match_labels: Annotated[Mapping[str, str], Field("Labels and the values that they must have.")] = {}
+    match_expressions: Annotated[Sequence[LabelSelectorRequirement], Field("Further terms.", list_type="atomic")] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an object with these labels is selected."""
@@ -175,10 +200,35 @@ class KubeObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
         return self.metadata.namespace, self.metadata.name
 
 
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """A struct as JSON, as ``to_dict`` has it. ``msgspec.Raw`` fields go out as they are."""
+    if isinstance(value, KubeObject):
+        resource = value.resource
+        value = msgspec.structs.replace(value, api_version=resource.api_version, kind=resource.kind)
+    return msgspec.json.encode(value)
+
+
 def to_dict(value: msgspec.Struct) -> dict[str, Any]:
     """A struct as the JSON object it is on the wire, with ``apiVersion`` and ``kind`` filled in for a kind."""
-    plain: dict[str, Any] = msgspec.to_builtins(value)
+    plain: dict[str, Any] = msgspec.to_builtins(value, enc_hook=_decode_raw)
     if isinstance(value, KubeObject):
         head = {"apiVersion": value.resource.api_version, "kind": value.resource.kind}
         return head | {key: item for key, item in plain.items() if key not in head}
     return plain
+
+
+def from_dict(type_: type[T], value: Mapping[str, Any]) -> T:
+    """The struct that a JSON object stands for; raises ``msgspec.ValidationError``.
+
+    By way of JSON text, since that is the only thing ``msgspec.Raw`` fields can be made from.
+    """
+    return msgspec.json.decode(msgspec.json.encode(value), type=type_)
+
+
+def _decode_raw(value: Any) -> Any:
+    if isinstance(value, msgspec.Raw):
+        return msgspec.json.decode(value)
+    raise NotImplementedError(f"{type(value).__name__} has no JSON form")
