@@ -204,7 +204,10 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def encode(value: msgspec.Struct) -> bytes:
-    """A struct as JSON, as ``to_dict`` has it. ``msgspec.Raw`` fields go out as they are."""
+    """A struct as JSON, with ``apiVersion`` and ``kind`` filled in for a kind.
+
+    ``msgspec.Raw`` fields go out as they are.
+    """
     if isinstance(value, KubeObject):
         resource = value.resource
         value = msgspec.structs.replace(value, api_version=resource.api_version, kind=resource.kind)
@@ -212,23 +215,14 @@ def encode(value: msgspec.Struct) -> bytes:
 
 
 def to_dict(value: msgspec.Struct) -> dict[str, Any]:
-    """A struct as the JSON object it is on the wire, with ``apiVersion`` and ``kind`` filled in for a kind."""
-    plain: dict[str, Any] = msgspec.to_builtins(value, enc_hook=_decode_raw)
-    if isinstance(value, KubeObject):
-        head = {"apiVersion": value.resource.api_version, "kind": value.resource.kind}
-        return head | {key: item for key, item in plain.items() if key not in head}
+    """A struct as the JSON object it is on the wire: what ``encode`` gives, as plain dicts and lists.
+
+    By way of JSON text, so that tuples become lists and ``msgspec.Raw`` fields what they stand for.
+    """
+    plain: dict[str, Any] = msgspec.json.decode(encode(value))
     return plain
 
 
 def from_dict(type_: type[T], value: Mapping[str, Any]) -> T:
-    """The struct that a JSON object stands for; raises ``msgspec.ValidationError``.
-
-    By way of JSON text, since that is the only thing ``msgspec.Raw`` fields can be made from.
-    """
+    """The struct that a JSON object stands for; raises ``msgspec.ValidationError``."""
     return msgspec.json.decode(msgspec.json.encode(value), type=type_)
-
-
-def _decode_raw(value: Any) -> Any:
-    if isinstance(value, msgspec.Raw):
-        return msgspec.json.decode(value)
-    raise NotImplementedError(f"{type(value).__name__} has no JSON form")
