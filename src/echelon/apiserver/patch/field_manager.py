@@ -23,7 +23,16 @@ from echelon.apiserver.patch import apply as applying
 from echelon.apiserver.patch import last_applied
 from echelon.apiserver.patch.apply import VersionedChanges
 from echelon.apiserver.patch.comparison import NOTHING, Changes, compare
-from echelon.apiserver.patch.fieldset import EMPTY, SELF, FieldSet, difference, field_element, has_path, union
+from echelon.apiserver.patch.fieldset import (
+    EMPTY,
+    SELF,
+    FieldSet,
+    difference,
+    field_element,
+    from_paths,
+    has_path,
+    union,
+)
 from echelon.apiserver.patch.managed import (
     APPLY,
     UPDATE,
@@ -47,6 +56,9 @@ UNNAMED = "unknown"
 
 STATUS = field_element("status")
 METADATA = field_element("metadata")
+
+NAME = from_paths((METADATA, field_element("name")))
+"""Named by every configuration, so that nobody's apply takes the metadata away."""
 
 UNTRACKED = frozenset({METADATA, field_element("apiVersion"), field_element("kind")})
 
@@ -134,7 +146,8 @@ class FieldManager:
         ]
         if live is not None and not entries:
             entries = self._before_first_apply(before, api_version, time)
-        mine = Entry(manager, APPLY, api_version, _tracked(field_set(config, kind)), subresource, time)
+        named = union(field_set(config, kind), NAME)
+        mine = Entry(manager, APPLY, api_version, named, subresource, time)
         new, owners = self._merge(before, config, mine, entries, force=force)
         if manager == last_applied.MANAGER:
             new = last_applied.refreshed(new, applied)
@@ -161,6 +174,7 @@ class FieldManager:
         if found:
             raise applying.conflict_error(found)
         owners = applying.after(others, changes)
+        mine = mine.with_fields(_tracked(mine.fields))
         if mine.fields:
             previous = next((entry for entry in entries if entry.identity == mine.identity), None)
             same = previous is not None and (previous.api_version, previous.fields) == (mine.api_version, mine.fields)
