@@ -23,6 +23,11 @@ JOIN: ClusterState = "Join"
 LEAVE: ClusterState = "Leave"
 MEMBER_AGENT: AgentType = "MemberAgent"
 
+LABEL_KEY = (
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$"
+)
+LABEL_VALUE = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
+
 NAME_RULE = Rule("size(self.metadata.name) < 64", "metadata.name max length is 63")
 
 HeartbeatPeriod = Annotated[
@@ -33,8 +38,10 @@ HeartbeatPeriod = Annotated[
 class Taint(Value, frozen=True, kw_only=True):
     """Keeps placements that do not tolerate it off the member."""
 
-    key: Annotated[str, Field("Key of the taint.")]
-    value: Annotated[str, Field("Value of the taint.")] = ""
+    key: Annotated[str, Field("Key of the taint, in the form of a label's key.", max_length=317, pattern=LABEL_KEY)]
+    value: Annotated[
+        str, Field("Value of the taint, in the form of a label's value.", max_length=63, pattern=LABEL_VALUE)
+    ] = ""
     effect: Annotated[
         Literal["NoSchedule"],
         Field("What the taint does: NoSchedule keeps new placements away and leaves present ones where they are."),
@@ -60,7 +67,17 @@ class MemberClusterSpec(Value, frozen=True, kw_only=True):
     heartbeat_period_seconds: HeartbeatPeriod = 60
     taints: Annotated[
         tuple[Taint, ...],
-        Field("Taints of the member; only placements that tolerate them are put on it.", max_items=100),
+        Field(
+            "Taints of the member; only placements that tolerate them are put on it.",
+            max_items=100,
+            rules=(
+                Rule(
+                    "self.all(t, self.exists_one(u, u.key == t.key && u.effect == t.effect"
+                    " && (has(u.value) ? u.value : '') == (has(t.value) ? t.value : '')))",
+                    "taints must be unique",
+                ),
+            ),
+        ),
     ] = ()
     delete_options: Annotated[
         DeleteOptions | None, Field("How a deletion of this member is checked.", absent_from=("v1",))

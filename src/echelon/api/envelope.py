@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
-from echelon.api.fields import Field, Manifest
+import msgspec
+
+from echelon.api.fields import Field
 from echelon.api.meta import KubeObject, Resource
 from echelon.api.placement import GROUP
 
@@ -22,7 +24,7 @@ class ClusterResourceEnvelope(KubeObject, frozen=True, kw_only=True):
         GROUP, "v1beta1", "clusterresourceenvelopes", "ClusterResourceEnvelope", namespaced=False
     )
 
-    data: Annotated[Mapping[str, Manifest], DATA]
+    data: Annotated[Mapping[str, msgspec.Raw], DATA]
 
 
 class ResourceEnvelope(KubeObject, frozen=True, kw_only=True):
@@ -30,4 +32,4 @@ class ResourceEnvelope(KubeObject, frozen=True, kw_only=True):
 
     resource: ClassVar[Resource] = Resource(GROUP, "v1beta1", "resourceenvelopes", "ResourceEnvelope", namespaced=True)
 
-    data: Annotated[Mapping[str, Manifest], DATA]
+    data: Annotated[Mapping[str, msgspec.Raw], DATA]

@@ -28,13 +28,35 @@ class PlacementRef(Value, frozen=True, kw_only=True):
     ] = "Cluster"
 
 
+PATH_RULES = (
+    Rule(
+        "self.startsWith('/') && !self.endsWith('/') && !self.contains('//')",
+        "path must start with / and have no empty segment",
+    ),
+    Rule(
+        "!(self in ['/kind', '/apiVersion']) && !self.startsWith('/kind/') && !self.startsWith('/apiVersion/')",
+        "cannot override typeMeta fields",
+    ),
+    Rule(
+        "self != '/metadata' && (!self.startsWith('/metadata/') || self in ['/metadata/labels', '/metadata/annotations']"
+        " || self.startsWith('/metadata/labels/') || self.startsWith('/metadata/annotations/'))",
+        "cannot override metadata fields except labels and annotations",
+    ),
+    Rule("self != '/status' && !self.startsWith('/status/')", "cannot override status fields"),
+)
+
+
 class JSONPatchOverride(Value, frozen=True, kw_only=True):
     """One operation of a JSON patch (RFC 6902)."""
 
     operator: Annotated[Literal["add", "remove", "replace"], Field("What to do.")] = msgspec.field(name="op")
     path: Annotated[
         str,
-        Field("JSON pointer to the field; not apiVersion, kind, status, nor metadata beyond labels and annotations."),
+        Field(
+            "JSON pointer to the field; not apiVersion, kind, status, nor metadata beyond labels and annotations.",
+            max_length=1024,
+            rules=PATH_RULES,
+        ),
     ]
     value: Annotated[
         Any,
@@ -47,6 +69,18 @@ class JSONPatchOverride(Value, frozen=True, kw_only=True):
 
 class OverrideRule(Value, frozen=True, kw_only=True):
     """What is different on some members."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.overrideType != 'Delete' || !has(self.jsonPatchOverrides)",
+            "jsonPatchOverrides cannot be set when overrideType is Delete",
+        ),
+        Rule(
+            "!has(self.clusterSelector) || self.clusterSelector.clusterSelectorTerms.all(t,"
+            " !has(t.propertySelector) && !has(t.propertySorter))",
+            "only labelSelector is supported in the clusterSelector of an override",
+        ),
+    )
 
     cluster_selector: Annotated[
         ClusterSelector | None,
@@ -85,7 +119,17 @@ class ClusterResourceOverrideSpec(Value, frozen=True, kw_only=True):
     placement: Annotated[PlacementRef | None, PLACEMENT] = None
     cluster_resource_selectors: Annotated[
         tuple[ResourceSelector, ...],
-        Field("The objects, cluster-scoped, by name.", min_items=1, max_items=20),
+        Field(
+            "The objects, cluster-scoped, by name.",
+            min_items=1,
+            max_items=20,
+            rules=(
+                Rule(
+                    "self.all(s, has(s.name) && s.name != '' && !has(s.labelSelector))",
+                    "a clusterResourceSelector must select by name (not by label)",
+                ),
+            ),
+        ),
     ]
     policy: Annotated[OverridePolicy, POLICY]
 

@@ -23,6 +23,7 @@ ApplyStrategyType = Literal["ClientSideApply", "ServerSideApply", "ReportDiff"]
 ComparisonOption = Literal["PartialComparison", "FullComparison"]
 WhenToApply = Literal["Always", "IfNotDrifted"]
 WhenToTakeOver = Literal["Always", "IfNoDiff", "Never"]
+PropertyOperator = Literal["Gt", "Ge", "Eq", "Ne", "Lt", "Le"]
 EnvelopeType = Literal["ConfigMap", "ClusterResourceEnvelope", "ResourceEnvelope"]
 
 CONDITIONS = Field("Observed state, by type of condition.", list_type="map", list_map_keys=("type",))
@@ -52,7 +53,9 @@ class ResourceSelector(Value, frozen=True, kw_only=True):
     version: Annotated[str, Field("API version of the kind, such as v1.")]
     kind: Annotated[str, Field("Kind of the objects.")]
     name: Annotated[str, Field("Name of the one object to select.")] = ""
-    label_selector: Annotated[LabelSelector | None, Field("Selects the objects of the kind with these labels.")] = None
+    label_selector: Annotated[
+        LabelSelector | None, Field("Selects the objects of the kind with these labels.", map_type="atomic")
+    ] = None
     selection_scope: Annotated[
         SelectionScope,
         Field(
@@ -95,7 +98,9 @@ class PropertySelectorRequirement(Value, frozen=True, kw_only=True):
     """One comparison of a property of a member."""
 
     name: Annotated[str, Field("Name of the property.")]
-    operator: Annotated[str, Field("How to compare: Gt, Ge, Eq, Ne, Lt or Le.")]
+    operator: Annotated[
+        PropertyOperator, Field("How the property of the member must compare with the value: Gt means greater.")
+    ]
     values: Annotated[tuple[str, ...], Field("What to compare with: one quantity.", max_items=1)]
 
 
@@ -151,8 +156,23 @@ class PreferredClusterSelector(Value, frozen=True, kw_only=True):
     preference: Annotated[ClusterSelectorTerm, Field("Which members are preferred.")]
 
 
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
 class ClusterAffinity(Value, frozen=True, kw_only=True):
     """Which members are required and which preferred. Judged when scheduling, not afterwards."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"!has(self.{REQUIRED}) || self.{REQUIRED}.clusterSelectorTerms.all(t, !has(t.propertySorter))",
+            "PropertySorter is not allowed for RequiredDuringSchedulingIgnoredDuringExecution affinity",
+        ),
+        Rule(
+            f"!has(self.{PREFERRED}) || self.{PREFERRED}.all(p, !has(p.preference.propertySelector))",
+            "PropertySelector is not allowed for PreferredDuringSchedulingIgnoredDuringExecution affinity",
+        ),
+    )
 
     required_during_scheduling_ignored_during_execution: Annotated[
         ClusterSelector | None, Field("Only members that it selects are chosen.")
@@ -207,6 +227,11 @@ class Toleration(Value, frozen=True, kw_only=True):
     effect: Annotated[Literal["NoSchedule"] | None, Field("Effect of the taint; none matches every effect.")] = None
 
 
+ClusterName = Annotated[
+    str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+]
+
+
 class PlacementPolicy(Value, frozen=True, kw_only=True):
     """Which members a placement goes to."""
 
@@ -227,13 +252,20 @@ class PlacementPolicy(Value, frozen=True, kw_only=True):
             "self.placementType != 'PickN' || (has(self.numberOfClusters) && !has(self.clusterNames))",
             "clusterNames cannot be set and numberOfClusters must be set when placementType is PickN",
         ),
+        Rule(
+            "self.placementType != 'PickAll' || !has(self.affinity) || !has(self.affinity.clusterAffinity)"
+            f" || !has(self.affinity.clusterAffinity.{PREFERRED})",
+            "PreferredDuringSchedulingIgnoredDuringExecution will be ignored for placement policy type PickAll",
+        ),
     )
 
     placement_type: Annotated[
         PlacementType,
         Field("All members that fit (PickAll), a number of them (PickN), or those named (PickFixed)."),
     ] = "PickAll"
-    cluster_names: Annotated[tuple[str, ...], Field("The members of a PickFixed placement.", max_items=100)] = ()
+    cluster_names: Annotated[
+        tuple[ClusterName, ...], Field("The members of a PickFixed placement.", max_items=100, list_type="set")
+    ] = ()
     number_of_clusters: Annotated[Int32 | None, Field("How many members PickN chooses.", minimum=0)] = None
     affinity: Annotated[Affinity | None, Field("Which members are required or preferred.")] = None
     topology_spread_constraints: Annotated[

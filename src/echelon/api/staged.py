@@ -57,7 +57,10 @@ class StageConfig(Value, frozen=True, kw_only=True):
     ]
     label_selector: Annotated[
         LabelSelector | None,
-        Field("Labels of the members of the stage. An empty selector takes all members, a missing one takes none."),
+        Field(
+            "Labels of the members of the stage. An empty selector takes all members, a missing one takes none.",
+            map_type="atomic",
+        ),
     ] = None
     sorting_label_key: Annotated[
         str | None,
