@@ -113,6 +113,7 @@ async def transport(
     if request.param == "asgi":
         direct = AsgiTransport(probe, prefix="/clusters/hub")
         yield direct
+        probe.go_on.set()
         await direct.close()
         return
     async with served(probe) as port:

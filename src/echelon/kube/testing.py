@@ -68,11 +68,14 @@ class Request(msgspec.Struct, frozen=True):
 class Refusal(Exception):
     """An answer other than success; what a fault rule raises."""
 
-    def __init__(self, code: int, reason: str, message: str = "", retry_after: int | None = None) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str = "", *, retry_after: int | None = None, cause: str = ""
+    ) -> None:
         super().__init__(message or reason)
         self.code = code
         self.reason = reason
         self.retry_after = retry_after
+        self.details = {"causes": [{"reason": cause}]} if cause else {}
 
 
 class Drop(Exception):
@@ -118,7 +121,7 @@ class FakeServer:
     """The application. ``faults`` see every request first and raise ``Refusal`` or ``Drop``, or wait."""
 
     def __init__(self) -> None:
-        self.version = 0
+        self.version = 1  # a list of nothing has a version, too
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.watches_end_at_once = False
@@ -177,6 +180,13 @@ class FakeServer:
         """Forget what happened so far: watches from before now get 410."""
         self._compacted = self.version
         self._log.clear()
+
+    def restart_from_nothing(self) -> None:
+        """Lose all objects and count versions from 1 again, as a server whose data was deleted."""
+        self.version, self._compacted = 1, 0
+        self._objects.clear()
+        self._log.clear()
+        self.break_watches()
 
     def break_watches(self) -> None:
         """Break the connections of all watches."""
@@ -333,6 +343,8 @@ class FakeServer:
         if streaming and not self.streaming_lists:
             raise Refusal(422, "Invalid", "sendInitialEvents is forbidden for watch")
         position = int(query.get("resourceVersion") or 0) or self.version
+        if position > self.version:
+            raise Refusal(504, "Timeout", "Too large resource version", cause="ResourceVersionTooLarge")
         await send({"type": "http.response.start", "status": 200, "headers": []})
         selector = query.get("labelSelector", "")
         if streaming:
@@ -440,6 +452,7 @@ def _status(refusal: Refusal) -> Object:
         "status": "Failure",
         "message": str(refusal),
         "reason": refusal.reason,
+        "details": refusal.details,
         "code": refusal.code,
     }
 
