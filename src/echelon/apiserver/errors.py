@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import orjson
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -65,6 +66,36 @@ class StatusError(Exception):
             body["details"] = details
         body["code"] = self.code
         return body
+
+
+def in_words(value: Any) -> str:
+    """A value as it stands in messages: text in quotes, the rest as JSON."""
+    if value is None:
+        return "null"
+    return orjson.dumps(value).decode()
+
+
+def invalid_value(field: str, value: Any, why: str) -> FieldError:
+    return FieldError("FieldValueInvalid", field, f"Invalid value: {in_words(value)}: {why}")
+
+
+def required(field: str, why: str = "") -> FieldError:
+    return FieldError("FieldValueRequired", field, f"Required value: {why}" if why else "Required value")
+
+
+def forbidden_field(field: str, why: str) -> FieldError:
+    return FieldError("FieldValueForbidden", field, f"Forbidden: {why}")
+
+
+def unsupported_value(field: str, value: Any, supported: Sequence[str]) -> FieldError:
+    known = ", ".join(f'"{choice}"' for choice in supported)
+    return FieldError(
+        "FieldValueNotSupported", field, f"Unsupported value: {in_words(value)}: supported values: {known}"
+    )
+
+
+def too_long(field: str, limit: int) -> FieldError:
+    return FieldError("FieldValueTooLong", field, f"Too long: may not be more than {limit} bytes")
 
 
 def qualified(resource: str, group: str) -> str:
@@ -129,13 +160,43 @@ def conflict(group: str, resource: str, name: str, why: str = MODIFIED) -> Statu
     )
 
 
+def not_acceptable(available: str) -> StatusError:
+    message = f"406: Not Acceptable\n\nAvailable representations: {available}"
+    return StatusError(406, "NotAcceptable", message, details={})
+
+
+def unsupported_media_type(accepted: Sequence[str]) -> StatusError:
+    return StatusError(
+        415,
+        "UnsupportedMediaType",
+        f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}",
+        details={},
+    )
+
+
+def too_large(limit: int) -> StatusError:
+    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}", details={})
+
+
+def too_large_resource_version(asked: int, current: int) -> StatusError:
+    """504: the revision asked for lies in the future."""
+    return StatusError(
+        504,
+        "Timeout",
+        f"Timeout: Too large resource version: {asked}, current: {current}",
+        details={"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]},
+        retry_after=1,
+    )
+
+
 def expired(message: str) -> StatusError:
     return StatusError(410, "Expired", message)
 
 
 def invalid(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> StatusError:
-    """422 with a cause per field; a single error stands bare, several in brackets."""
-    text = str(errors[0]) if len(errors) == 1 else "[" + ", ".join(map(str, errors)) + "]"
+    """422 with a cause per error; the message names each fault once, several of them in brackets."""
+    faults = list(dict.fromkeys(map(str, errors)))
+    text = faults[0] if len(faults) == 1 else "[" + ", ".join(faults) + "]"
     return StatusError(
         422,
         "Invalid",

@@ -1,0 +1,270 @@
+"""The API server as an ASGI application: one Kubernetes cluster's API, over a keyspace.
+
+A request goes through: who asks (401), may they (403), what is it about (404), which handler (405).
+Handlers raise ``StatusError`` for whatever is wrong; anything else they raise is logged and answered
+with a plain 500. Nothing is waited for but storage and the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import structlog
+
+from echelon.apiserver.authentication import (
+    ANONYMOUS_USER,
+    Attributes,
+    Authenticator,
+    Authorizer,
+    Credentials,
+    MastersOnly,
+    StaticTokens,
+    User,
+    refusal,
+)
+from echelon.apiserver.builtin import builtin_definitions
+from echelon.apiserver.clock import Clock, SystemClock
+from echelon.apiserver.definitions import ResourceDefinition
+from echelon.apiserver.discovery import Discovery
+from echelon.apiserver.errors import StatusError, forbidden, method_not_allowed, no_such_resource, unauthorized
+from echelon.apiserver.handlers.actions import act
+from echelon.apiserver.handlers.context import Action, Context, Target
+from echelon.apiserver.handlers.delete import delete, delete_collection
+from echelon.apiserver.handlers.patch import patch
+from echelon.apiserver.handlers.read import get, list_objects
+from echelon.apiserver.handlers.scale import get_scale, patch_scale, update_scale
+from echelon.apiserver.handlers.watch import watch
+from echelon.apiserver.handlers.write import create, update
+from echelon.apiserver.lifecycle import Lifecycle, Provisioning
+from echelon.apiserver.metadata import Summary
+from echelon.apiserver.objects import Objects
+from echelon.apiserver.openapi import OpenAPI
+from echelon.apiserver.registry import Registry, Served
+from echelon.apiserver.request import Receive, Request, ResourcePath, Scope, Send, parse_path, verb_of
+from echelon.apiserver.responses import Answer, failure, page_not_found, send_answer
+from echelon.apiserver.selectors import parse_fields
+from echelon.apiserver.storage import Keyspace
+from echelon.apiserver.streams import Streams
+from echelon.apiserver.system import System
+
+Handler = Callable[[Context, Target], Awaitable[Answer]]
+log = structlog.get_logger(__name__)
+
+_MAIN: dict[str, Handler] = {
+    "get": get,
+    "list": list_objects,
+    "create": create,
+    "update": update,
+    "patch": patch,
+    "delete": delete,
+    "deletecollection": delete_collection,
+}
+_STATUS: dict[str, Handler] = {"get": get, "update": update, "patch": patch}
+_SCALE: dict[str, Handler] = {"get": get_scale, "update": update_scale, "patch": patch_scale}
+_FINALIZE: dict[str, Handler] = {"update": update}
+_ACTION: dict[str, Handler] = {"create": act}
+
+
+class ApiServer:
+    """One cluster's API server. Start it before its first request, close it after the last one."""
+
+    def __init__(
+        self,
+        keyspace: Keyspace[Summary],
+        *,
+        authenticator: Authenticator | None = None,
+        authorizer: Authorizer | None = None,
+        definitions: Iterable[ResourceDefinition] | None = None,
+        provisioning: Provisioning | None = None,
+        git_version: str = "v1.33.0",
+        clock: Clock | None = None,
+    ) -> None:
+        registry = Registry(builtin_definitions() if definitions is None else definitions)
+        self.objects = Objects(keyspace, registry, clock or SystemClock())
+        self.authenticator = authenticator or StaticTokens({})
+        self.authorizer = authorizer or MastersOnly()
+        self.lifecycle = Lifecycle(self.objects, provisioning or Provisioning())
+        self._context = Context(self.objects, Streams())
+        self._discovery = Discovery(registry, self._action_names)
+        self._openapi = OpenAPI(registry)
+        self._system = System(git_version, lambda: self.lifecycle.ready)
+
+    @property
+    def registry(self) -> Registry:
+        return self.objects.registry
+
+    def connect(self, group: str, plural: str, subresource: str, action: Action) -> None:
+        """Let a function answer the creates of a review kind (empty ``subresource``) or of a subresource."""
+        self._context.actions[group, plural, subresource] = action
+
+    async def start(self) -> None:
+        """Create what every cluster has, serve the stored custom resources and run the life-cycle controllers."""
+        await self.lifecycle.start()
+
+    async def close(self) -> None:
+        """End open watches and stop the controllers. The keyspace stays with whoever opened it."""
+        self._context.streams.close()
+        await self.lifecycle.close()
+
+    def end_streams(self) -> None:
+        """End open watches and refuse new ones, so that connections can be closed."""
+        self._context.streams.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        sent = _Sent(send)
+        try:
+            answer = await self._answer(request, sent)
+        except StatusError as error:
+            answer = failure(error)
+        except Exception:
+            log.exception("request failed", method=request.method, path=request.path)
+            answer = failure(_INTERNAL)
+        if answer is not None and not sent.started:
+            await send_answer(send, answer, bodiless=request.method == "HEAD")
+
+    async def _answer(self, request: Request, send: Send) -> Answer | None:
+        """The answer, or None when the handler streamed it."""
+        request.user = await self._authenticate(request)
+        path = parse_path(request.segments)
+        if path is None:
+            self._authorize(request, Attributes(_path_verb(request.method), path=request.path))
+            return self._non_resource(request)
+        request.verb = verb_of(request.method, path, request.query)
+        self._authorize(request, _attributes(request, path))
+        served = self._lookup(path)
+        if served is None:
+            return self._unknown(path)
+        target = Target(request, served, path.namespace, path.name, path.subresource)
+        if request.verb == "watch" and not path.subresource and "watch" in served.definition.verbs:
+            await watch(self._context, target, send)
+            return None
+        return await self._handler(request, served, path)(self._context, target)
+
+    async def _authenticate(self, request: Request) -> User:
+        header = request.header(b"authorization")
+        certificate: bytes | None = (request.scope.get("extensions") or {}).get("tls", {}).get("peer_certificate")
+        if not header and certificate is None:
+            return ANONYMOUS_USER
+        scheme, _, token = header.partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        user = await self.authenticator.authenticate(Credentials(bearer, certificate))
+        if user is None:
+            if not bearer:
+                return ANONYMOUS_USER
+            raise unauthorized()
+        return user
+
+    def _authorize(self, request: Request, attributes: Attributes) -> None:
+        decision = self.authorizer.decide(request.user, attributes)
+        if decision.allowed:
+            return
+        why = refusal(request.user, attributes)
+        if decision.reason:
+            why += f": {decision.reason}"
+        if attributes.path:
+            raise StatusError(403, "Forbidden", f"forbidden: {why}", details={})
+        raise forbidden(attributes.group, attributes.resource, attributes.name, why)
+
+    def _lookup(self, path: ResourcePath) -> Served | None:
+        served = self.registry.find(path.group, path.version, path.resource)
+        if served is None:
+            return None
+        if path.namespace and not served.definition.namespaced:
+            return None
+        return served
+
+    def _unknown(self, path: ResourcePath) -> Answer:
+        if path.group not in self.registry.groups():
+            return page_not_found()
+        raise no_such_resource()
+
+    def _handler(self, request: Request, served: Served, path: ResourcePath) -> Handler:
+        """Raises: StatusError: 404 for an unknown subresource, 405 for a verb it does not have."""
+        definition = served.definition
+        if path.subresource:
+            handlers = self._subresource(served, path.subresource)
+        elif definition.virtual:
+            handlers = _ACTION
+        else:
+            handlers = _MAIN
+            if request.verb not in definition.verbs:
+                raise method_not_allowed()
+        handler = handlers.get(request.verb)
+        needs_name = request.verb in ("update", "patch") or bool(path.subresource)
+        misplaced = (
+            definition.namespaced
+            and not path.namespace
+            and (path.name or request.verb not in ("list", "deletecollection"))
+        )
+        if handler is None or request.method == "HEAD" or (needs_name and not path.name) or misplaced:
+            raise method_not_allowed()
+        if handler is create and path.name:
+            raise method_not_allowed()
+        return handler
+
+    def _subresource(self, served: Served, name: str) -> dict[str, Handler]:
+        definition, version = served.definition, served.version
+        if name == "status" and version.status:
+            return _STATUS
+        if name == "scale" and version.scale is not None:
+            return _SCALE
+        if name == "finalize" and (definition.group, definition.plural) == ("", "namespaces"):
+            return _FINALIZE
+        if (definition.group, definition.plural, name) in self._context.actions:
+            return _ACTION
+        raise no_such_resource()
+
+    def _non_resource(self, request: Request) -> Answer:
+        segments = request.segments
+        if request.method not in ("GET", "HEAD"):
+            return page_not_found()
+        if segments[0] in ("api", "apis") and len(segments) <= 3:
+            return self._discovery.answer(segments, request.header(b"accept"), request.header(b"if-none-match"))
+        if segments[:2] == ["openapi", "v3"]:
+            return self._openapi.answer(segments[2:], request.query.get("hash", ""), request.header(b"if-none-match"))
+        return self._system.answer(segments, request.query)
+
+    def _action_names(self, group: str, plural: str) -> list[str]:
+        return sorted(name for g, p, name in self._context.actions if (g, p) == (group, plural) and name)
+
+
+_INTERNAL = StatusError(500, "InternalError", "Internal error occurred: see the log of the server", details={})
+
+
+class _Sent:
+    """Passes messages on and remembers whether an answer has begun."""
+
+    __slots__ = ("_send", "started")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Any) -> None:
+        self.started = True
+        await self._send(message)
+
+
+def _path_verb(method: str) -> str:
+    return {"GET": "get", "HEAD": "head", "POST": "post", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}.get(
+        method, method.lower()
+    )
+
+
+def _attributes(request: Request, path: ResourcePath) -> Attributes:
+    name = path.name
+    if request.verb in ("list", "watch") and "fieldSelector" in request.query:
+        name = _selected_name(request.query["fieldSelector"])
+    return Attributes(request.verb, path.group, path.version, path.resource, path.subresource, path.namespace, name)
+
+
+def _selected_name(selector: str) -> str:
+    """The name that a list or watch is limited to, which counts for access rules that name objects."""
+    try:
+        return parse_fields(selector, (), True).demanded("metadata.name") or ""
+    except StatusError:
+        return ""

@@ -1,0 +1,121 @@
+"""The scale subresource: replicas of any kind in one form, ``autoscaling/v1`` Scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from echelon.apiserver.body import decode_object
+from echelon.apiserver.definitions import Object, Scale
+from echelon.apiserver.errors import invalid, invalid_value, no_such_resource
+from echelon.apiserver.handlers.context import Context, Target
+from echelon.apiserver.handlers.patch import Patch, checked_type, patch_function
+from echelon.apiserver.handlers.selection import existing
+from echelon.apiserver.jsonpath import compile_path, dotted
+from echelon.apiserver.preparation import check_name, check_namespace
+from echelon.apiserver.query import write_options
+from echelon.apiserver.responses import Answer, json_answer, warnings
+
+_API_VERSION = "autoscaling/v1"
+
+
+async def get_scale(context: Context, target: Target) -> Answer:
+    """The scale of an object."""
+    form = target.form()
+    record = existing(context.objects.bucket(target.definition), target.served, target.namespace, target.name)
+    return json_answer(scale_of(orjson.loads(record.value), _paths(target)), form)
+
+
+async def update_scale(context: Context, target: Target) -> Answer:
+    """Replace the scale of an object: its replicas are all that can change."""
+    body = await target.request.body()
+    content_type = target.request.header(b"content-type")
+    given = decode_object(body, content_type, target.definition, target.served.version.name, "Scale")
+    check_name(given, target.name)
+    return await _change(context, target, lambda _: given, "UpdateOptions")
+
+
+async def patch_scale(context: Context, target: Target) -> Answer:
+    """Patch the scale of an object."""
+    change = patch_function(target, checked_type(target), await target.request.body())
+    return await _change(context, target, change, "PatchOptions")
+
+
+async def _change(context: Context, target: Target, change: Patch, options: str) -> Answer:
+    form = target.form()
+    write = target.write(write_options(target.request.query, options))
+    paths = _paths(target)
+
+    def apply(old: Object) -> Object:
+        scale = change(scale_of(old, paths))
+        check_namespace(scale, write)
+        replicas = (scale.get("spec") or {}).get("replicas", 0)
+        if not isinstance(replicas, int) or replicas < 0:
+            fault = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
+            raise invalid("autoscaling", "Scale", target.name, [fault])
+        new: Object = orjson.loads(orjson.dumps(old))
+        _set(new, paths.spec_replicas, replicas)
+        new["metadata"]["resourceVersion"] = scale["metadata"].get("resourceVersion", "")
+        return new
+
+    value = await context.objects.update(target.name, apply, write)
+    return json_answer(scale_of(orjson.loads(value), paths), form, headers=warnings(write.warnings))
+
+
+def _paths(target: Target) -> Scale:
+    scale = target.served.version.scale
+    if scale is None:
+        raise no_such_resource()
+    return scale
+
+
+def scale_of(obj: Object, paths: Scale) -> Object:
+    """The Scale that stands for an object."""
+    source = obj["metadata"]
+    fields = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    status: Object = {"replicas": compile_path(paths.status_replicas).first(obj) or 0}
+    selector = compile_path(paths.selector).first(obj) if paths.selector else None
+    if selector:
+        status["selector"] = selector if isinstance(selector, str) else selector_text(selector)
+    return {
+        "kind": "Scale",
+        "apiVersion": _API_VERSION,
+        "metadata": {field: source[field] for field in fields if field in source},
+        "spec": {"replicas": compile_path(paths.spec_replicas).first(obj) or 0},
+        "status": status,
+    }
+
+
+def selector_text(selector: Mapping[str, Any]) -> str:
+    """A label selector object, or a map of labels, in the form of a query."""
+    if not selector.keys() & {"matchLabels", "matchExpressions"}:
+        return ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    terms = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    terms += [_expression(expression) for expression in selector.get("matchExpressions") or []]
+    return ",".join(terms)
+
+
+def _expression(expression: Mapping[str, Any]) -> str:
+    key, values = expression["key"], _listed(expression.get("values") or [])
+    match expression["operator"]:
+        case "In":
+            return f"{key} in ({values})"
+        case "NotIn":
+            return f"{key} notin ({values})"
+        case "DoesNotExist":
+            return f"!{key}"
+        case _:
+            return str(key)
+
+
+def _listed(values: Sequence[str]) -> str:
+    return ",".join(sorted(values))
+
+
+def _set(obj: Object, path: str, value: Any) -> None:
+    names = dotted(path) or []
+    for name in names[:-1]:
+        obj = obj.setdefault(name, {})
+    obj[names[-1]] = value
