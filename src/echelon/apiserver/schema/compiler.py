@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from echelon.apiserver.errors import FieldError
@@ -13,6 +13,7 @@ from echelon.apiserver.schema.embedded import TYPE_AND_METADATA, prune_metadata
 from echelon.apiserver.schema.faults import LIST_TYPE, Faults, in_order
 from echelon.apiserver.schema.pruning import prune_with
 from echelon.apiserver.schema.ratcheting import without_unchanged
+from echelon.apiserver.schema.rules import RuleNode, evaluate_rules, has_rules
 from echelon.apiserver.schema.structural import References, Resolve, Structural, refuse_references
 from echelon.apiserver.schema.validation import checks_of
 
@@ -77,7 +78,18 @@ class Schema:
         faults = self._faults(obj)
         if faults and old is not None:
             faults = self._ratcheted(faults, obj, old)
-        return in_order(faults)
+        errors = in_order(faults)
+        rules = self.rules
+        if rules is None:
+            return errors
+        if any(error.reason in _BLOCKING for error in errors):
+            return [*errors, RULES_SKIPPED]
+        return errors + evaluate_rules(rules, obj, old)
+
+    @cached_property
+    def rules(self) -> RuleNode | None:
+        """The rules of the schema, ``None`` when it has none."""
+        return RuleNode(self.root, root=True) if has_rules(self.root.raw) else None
 
     def _faults(self, obj: Object) -> Faults:
         faults: Faults = []

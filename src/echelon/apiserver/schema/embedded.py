@@ -7,10 +7,10 @@ and labels checked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from echelon.apiserver import names
 from echelon.apiserver.errors import FieldError
 from echelon.apiserver.schema import wording
 from echelon.apiserver.schema.faults import EMBEDDED, Fault, Faults
@@ -41,33 +41,6 @@ _METADATA_FIELDS: Mapping[str, Mapping[str, None] | None] = {
     "ownerReferences": _OWNER_FIELDS,
     "managedFields": _MANAGED_FIELDS,
 }
-
-_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?", re.ASCII)
-_QUALIFIED_PART = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?", re.ASCII)
-_DNS_LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
-_DNS_SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*", re.ASCII)
-_DNS_1035_LABEL = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
-
-_LABEL_VALUE_RULE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
-    "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation "
-    "is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
-_QUALIFIED_NAME_RULE = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
-_DNS_LABEL_RULE = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
-    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-_DNS_1035_RULE = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
-    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
 
 
 def prune_metadata(metadata: Any, path: str, removed: list[str]) -> None:
@@ -127,9 +100,9 @@ def _about_kind(value: object, path: str) -> Iterator[FieldError]:
         yield wording.invalid(path, value, "must be a string")
     elif not value:
         yield wording.invalid(path, value, "must not be empty")
-    elif len(value) > 63 or not _DNS_1035_LABEL.fullmatch(value.lower()):
-        rule = "must be no more than 63 characters" if len(value) > 63 else _DNS_1035_RULE
-        yield wording.invalid(path, value, f"may have mixed case, but should otherwise match: {rule}")
+    elif problems := names.dns_1035_label(value.lower()):
+        detail = f"may have mixed case, but should otherwise match: {','.join(problems)}"
+        yield wording.invalid(path, value, detail)
 
 
 def _about_metadata(value: Any, path: str) -> Iterator[FieldError]:
@@ -150,15 +123,9 @@ def _about_names(metadata: Mapping[str, Any], path: str) -> Iterator[FieldError]
             continue
         if not isinstance(text, str):
             yield wording.invalid(f"{path}.{field}", text, "must be a string")
-        elif field == "namespace":
-            if len(text) > 63 or not _DNS_LABEL.fullmatch(text):
-                yield wording.invalid(f"{path}.{field}", text, _DNS_LABEL_RULE)
-        elif field == "name" and text in (".", ".."):
-            yield wording.invalid(f"{path}.{field}", text, f"may not be '{text}'")
-        else:
-            for forbidden in ("/", "%"):
-                if forbidden in text:
-                    yield wording.invalid(f"{path}.{field}", text, f"may not contain '{forbidden}'")
+            continue
+        rule = names.dns_label if field == "namespace" else names.path_segment
+        yield from (wording.invalid(f"{path}.{field}", text, problem) for problem in rule(text))
 
 
 def _about_pairs(pairs: Any, path: str, *, labels: bool) -> Iterator[FieldError]:
@@ -168,22 +135,9 @@ def _about_pairs(pairs: Any, path: str, *, labels: bool) -> Iterator[FieldError]
         yield wording.invalid(path, pairs, "must be an object")
         return
     for key, text in pairs.items():
-        yield from _about_key(key if labels else key.lower(), key, path)
+        problems = names.qualified_name(key if labels else key.lower())
+        yield from (wording.invalid(path, key, problem) for problem in problems)
         if not isinstance(text, str):
-            yield wording.invalid(f"{path}.{key}" if labels else path, text, "must be a string")
-        elif labels and len(text) > 63:
-            yield wording.invalid(path, text, "must be no more than 63 bytes")
-        elif labels and not _LABEL_VALUE.fullmatch(text):
-            yield wording.invalid(path, text, _LABEL_VALUE_RULE)
-
-
-def _about_key(checked: str, key: str, path: str) -> Iterator[FieldError]:
-    prefix, separator, name = checked.rpartition("/")
-    if separator and (len(prefix) > 253 or not _DNS_SUBDOMAIN.fullmatch(prefix)):
-        yield wording.invalid(path, key, "prefix part must be a lowercase RFC 1123 subdomain")
-    if not name:
-        yield wording.invalid(path, key, "name part must be non-empty")
-    elif len(name) > 63:
-        yield wording.invalid(path, key, "name part must be no more than 63 bytes")
-    elif not _QUALIFIED_PART.fullmatch(name):
-        yield wording.invalid(path, key, _QUALIFIED_NAME_RULE)
+            yield wording.invalid(path, text, "must be a string")
+        elif labels:
+            yield from (wording.invalid(path, text, problem) for problem in names.label_value(text))
