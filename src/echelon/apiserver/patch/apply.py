@@ -110,16 +110,19 @@ def _pruned(obj: Object, previous: Entry, owners: Sequence[Entry], types: Types)
     """
     kind = types[previous.api_version]
     last = with_declared_parents(previous.fields, kind)
+    everything = _fields(obj, kind)
     candidate: Object = without(obj, last, kind)
-    for version in sorted({entry.api_version for entry in owners}, key=lambda version: version != previous.api_version):
+    versions = {entry.api_version for entry in owners}
+    for version in sorted(versions, key=lambda version: (version != previous.api_version, version)):
         owned: FieldSet = EMPTY
         for entry in owners:
             if entry.api_version == version:
                 owned = union(owned, entry.fields)
         at_version = types[version]
-        gone = difference(_fields(obj, at_version), _fields(candidate, at_version))
+        known = everything if at_version is kind else _fields(obj, at_version)
+        gone = difference(known, _fields(candidate, at_version))
         candidate = without(obj, difference(gone, with_declared_parents(owned, at_version)), at_version)
-    gone = difference(_fields(obj, kind), _fields(candidate, kind))
+    gone = difference(everything, _fields(candidate, kind))
     result: Object = without(obj, intersection(gone, last), kind)
     return result
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from echelon.apiserver.patch.fieldset import EMPTY, LEAF, SELF, FieldSet, field_element
 from echelon.apiserver.patch.type_tree import ListShape, MapShape, Type
-from echelon.apiserver.patch.typed import item_elements
+from echelon.apiserver.patch.typed import granular_list
 from echelon.apiserver.patch.values import Object
 
 
@@ -40,8 +40,8 @@ def _compare(old: Any, new: Any, kind: Type) -> Changes | None:
     if isinstance(new, dict) and isinstance(old, dict):
         if kind.map is not None and not kind.map.atomic:
             return _compare_maps(old, new, kind.map)
-    elif isinstance(new, list) and isinstance(old, list) and kind.list is not None and not kind.list.atomic:
-        return _compare_lists(old, new, kind.list)
+    elif isinstance(new, list) and isinstance(old, list):
+        return _compare_lists(old, new, kind)
     return None
 
 
@@ -66,11 +66,12 @@ def _compare_maps(old: Object, new: Object, shape: MapShape) -> Changes:
     return Changes(set_, removed)
 
 
-def _compare_lists(old: list[Any], new: list[Any], shape: ListShape) -> Changes | None:
-    try:
-        before, after = _by_element(old, shape), _by_element(new, shape)
-    except ValueError:
+def _compare_lists(old: list[Any], new: list[Any], kind: Type) -> Changes | None:
+    old_items, new_items = granular_list(old, kind), granular_list(new, kind)
+    if old_items is None or new_items is None:
         return None
+    shape = new_items[0]
+    before, after = _by_element(old_items[1], old), _by_element(new_items[1], new)
     set_: dict[str, FieldSet] = {}
     removed: dict[str, FieldSet] = {}
     for element, items in after.items():
@@ -121,9 +122,9 @@ def _record_duplicates(
         removed[element] = gone
 
 
-def _by_element(items: list[Any], shape: ListShape) -> Mapping[str, list[Any]]:
+def _by_element(elements: list[str], items: list[Any]) -> Mapping[str, list[Any]]:
     indexed: dict[str, list[Any]] = {}
-    for element, item in zip(item_elements(items, shape), items, strict=True):
+    for element, item in zip(elements, items, strict=True):
         indexed.setdefault(element, []).append(item)
     return indexed
 
@@ -141,10 +142,7 @@ def _whole_items(items: list[Any], shape: ListShape) -> FieldSet:
 def _below(value: Any, kind: Type) -> FieldSet:
     if isinstance(value, dict) and kind.map is not None and not kind.map.atomic:
         return {field_element(name): whole(member, kind.map.field(name)) for name, member in value.items()}
-    if isinstance(value, list) and kind.list is not None and not kind.list.atomic:
-        try:
-            indexed = _by_element(value, kind.list)
-        except ValueError:
-            return EMPTY
-        return {element: _whole_items(items, kind.list) for element, items in indexed.items()}
+    if (items := granular_list(value, kind)) is not None:
+        shape, elements = items
+        return {element: _whole_items(same, shape) for element, same in _by_element(elements, value).items()}
     return EMPTY

@@ -142,10 +142,11 @@ def _encoded(entry: Entry) -> Object:
 
 def capped(entries: Sequence[Entry]) -> Sequence[Entry]:
     """The entries, with the oldest updates of each version drawn together when there are too many."""
-    updates = sorted((e for e in entries if e.operation == UPDATE), key=lambda e: (e.time or "", e.identifier))
+    updates = [entry for entry in entries if entry.operation == UPDATE]
     excess = len(updates) - MAX_UPDATE_ENTRIES
     if excess <= 0:
         return entries
+    updates.sort(key=lambda entry: (entry.time or "", entry.identifier))
     kept = {entry.identity: entry for entry in entries}
     oldest: dict[str, Entry] = {}
     for entry in updates:

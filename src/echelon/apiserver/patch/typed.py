@@ -7,7 +7,7 @@ objects are taken as they are: what does not fit its type is treated as one fiel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from echelon.apiserver.patch.fieldset import (
@@ -56,21 +56,17 @@ def item_element(item: Any, shape: ListShape) -> str:
     return key_element(keys)
 
 
-def item_elements(items: Iterable[Any], shape: ListShape) -> Iterator[str]:
-    for item in items:
-        yield item_element(item, shape)
+def granular_list(value: Any, kind: Type) -> tuple[ListShape, list[str]] | None:
+    """The shape of a list whose items can be owned one by one, and the items' path elements.
 
-
-def granular_list(value: Any, kind: Type) -> ListShape | None:
-    """The shape of a list whose items can be owned one by one; None for any other value."""
+    None for any other value, lists with items that cannot be told apart by their keys included.
+    """
     if not isinstance(value, list) or kind.list is None or kind.list.atomic:
         return None
     try:
-        for _ in item_elements(value, kind.list):
-            pass
+        return kind.list, [item_element(item, kind.list) for item in value]
     except ValueError:
         return None
-    return kind.list
 
 
 def granular_map(value: Any, kind: Type) -> MapShape | None:
@@ -164,10 +160,11 @@ def _named(value: Any, kind: Type) -> FieldSet | None:
             elif below:
                 nodes[field_element(name)] = below
         return nodes
-    if (lists := granular_list(value, kind)) is not None:
+    if (items := granular_list(value, kind)) is not None:
+        shape, elements = items
         nodes = {}
-        for element, item in zip(item_elements(value, lists), value, strict=True):
-            nodes[element] = LEAF if element in nodes else as_member(_named(item, lists.item) or LEAF)
+        for element, item in zip(elements, value, strict=True):
+            nodes[element] = LEAF if element in nodes else as_member(_named(item, shape.item) or LEAF)
         return nodes
     return None
 
@@ -223,17 +220,18 @@ def merge(live: Any, applied: Any, kind: Type) -> Any:
         for name, value in applied.items():
             merged[name] = merge(live[name], value, objects.field(name)) if name in live else value
         return merged
-    lists = granular_list(applied, kind)
-    if lists is not None and granular_list(live, kind) is not None:
-        return _merge_lists(live, applied, lists)
-    if applied is None and live and (granular_map(live, kind) or granular_list(live, kind)):
+    items = granular_list(applied, kind)
+    earlier = granular_list(live, kind) if items is not None or applied is None else None
+    if items is not None and earlier is not None:
+        shape, elements = items
+        return _merge_lists(dict(zip(elements, applied, strict=True)), live, earlier[1], shape)
+    if applied is None and live and (earlier is not None or granular_map(live, kind) is not None):
         return live
     return applied
 
 
-def _merge_lists(live: list[Any], applied: list[Any], shape: ListShape) -> list[Any]:
-    before = list(item_elements(live, shape))
-    after = dict(zip(item_elements(applied, shape), applied, strict=True))
+def _merge_lists(after: dict[str, Any], live: list[Any], before: list[str], shape: ListShape) -> list[Any]:
+    """``after`` are the applied items by element, ``before`` the elements of the live ones."""
     repeated = {element for element in before if before.count(element) > 1} if len(set(before)) < len(before) else ()
     earlier = dict(zip(before, live, strict=True))
     merged: list[Any] = []
@@ -271,13 +269,14 @@ def without(value: Any, fields: FieldSet, kind: Type) -> Any:
             elif not is_member(node):
                 rest[name] = without(member, node, objects.field(name))
         return rest
-    if (lists := granular_list(value, kind)) is not None:
-        items: list[Any] = []
-        for element, item in zip(item_elements(value, lists), value, strict=True):
+    if (items := granular_list(value, kind)) is not None:
+        shape, elements = items
+        kept: list[Any] = []
+        for element, item in zip(elements, value, strict=True):
             node = fields.get(element)
             if node is None:
-                items.append(item)
+                kept.append(item)
             elif not is_member(node):
-                items.append(without(item, node, lists.item))
-        return items
+                kept.append(without(item, node, shape.item))
+        return kept
     return value
