@@ -1,0 +1,104 @@
+"""Placement on the hub: workloads go from the hub to members, at once or stage by stage.
+
+Four controllers meet on the hub. The *placement* controller turns what a user wrote into snapshots
+of the policy and of the selected objects, and reports. The *scheduler* turns the policy into one
+binding a member. A *staged run* gives bindings their snapshot, in the order of a strategy. *Work
+generation* turns such a binding into Works for the member's agent and the agent's reports into the
+binding's status.
+
+``add_controllers`` adds them all to a manager.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from echelon.api.cluster import MemberCluster
+from echelon.api.meta import Clock, KubeObject, Resource
+from echelon.api.work import Work
+from echelon.kube.controller import Controller, For, Request, Watches
+from echelon.kube.manager import Manager
+from echelon.placement import scope as scopes
+from echelon.placement.content import HubContent
+from echelon.placement.index import Related, binding_key, placement_key, run_key
+from echelon.placement.keeper import SnapshotKeeper
+from echelon.placement.placements import PlacementReconciler
+from echelon.placement.scheduler import Scheduler
+from echelon.placement.scope import Approval, Scope
+from echelon.placement.selection import Object
+from echelon.placement.settings import PlacementSettings
+from echelon.placement.staged.controller import StagedRunReconciler
+from echelon.placement.work_generator import WorkGenerator
+
+__all__ = ["PlacementSettings", "add_controllers"]
+
+
+def add_controllers(manager: Manager, settings: PlacementSettings, clock: Clock) -> None:
+    """Add the placement controllers of both scopes to a manager."""
+    content = HubContent(manager.client, manager.cache)
+    for scope in (scopes.CLUSTER, scopes.NAMESPACED):
+        _add_scope(manager, content, scope, settings, clock)
+
+
+def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: PlacementSettings, clock: Clock) -> None:
+    client, cache = manager.client, manager.cache
+    related = Related(cache, scope)
+    keeper = SnapshotKeeper(client, related, scope)
+    placements = PlacementReconciler(client, cache, content, related, keeper, scope, settings, clock)
+    scheduler = Scheduler(client, cache, related, scope, clock)
+    works = WorkGenerator(client, cache, related, keeper, scope, settings, clock)
+    runs = StagedRunReconciler(client, cache, related, keeper, placements, scope, settings, clock)
+
+    def every_placement(_: MemberCluster) -> Iterable[Request]:
+        return [Request(*placement.key) for placement in related.placements()]
+
+    def runs_of_placement(obj: KubeObject) -> Iterable[Request]:
+        return runs.runs_of(placement_key(obj))
+
+    placement_controller = Controller(
+        f"{scope.name}-placement",
+        placements.reconcile,
+        For(scope.placement),
+        Watches(scope.policy_snapshot, lambda obj: [Request(*placement_key(obj))]),
+        Watches(scope.snapshot, lambda obj: [Request(*placement_key(obj))]),
+        Watches(scope.binding, lambda obj: [Request(*placement_key(obj))]),
+        workers=settings.workers,
+    )
+
+    def content_changed(resource: Resource, obj: Object) -> None:
+        for request in placements.touched_by(resource, obj):
+            placement_controller.enqueue(request)
+
+    content.on_change(content_changed)
+    manager.add(
+        placement_controller,
+        Controller(
+            f"{scope.name}-scheduler",
+            scheduler.reconcile,
+            For(scope.placement),
+            Watches(scope.policy_snapshot, lambda obj: [Request(*placement_key(obj))]),
+            Watches(scope.binding, lambda obj: [Request(*placement_key(obj))]),
+            Watches(MemberCluster, every_placement),
+            workers=settings.workers,
+        ),
+        Controller(
+            f"{scope.name}-work-generator",
+            works.reconcile,
+            For(scope.binding),
+            Watches(Work, lambda work: [Request(*binding_key(work))]),
+            Watches(scope.snapshot, lambda obj: [Request(*b.key) for b in related.bindings(placement_key(obj))]),
+            workers=settings.workers,
+        ),
+        Controller(
+            f"{scope.name}-staged-run",
+            runs.reconcile,
+            For(scope.run),
+            Watches(scope.approval, lambda obj: [Request(*run_key(cast(Approval, obj)))]),
+            Watches(scope.binding, runs_of_placement),
+            Watches(scope.policy_snapshot, runs_of_placement),
+            Watches(scope.placement, lambda obj: runs.runs_of(obj.key)),
+            workers=settings.workers,
+            coalesce=settings.run_coalescing,
+        ),
+    )

@@ -12,7 +12,7 @@ has anything yet, the placement itself has no one state to show and says who dec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -125,7 +125,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     decisions: Sequence[ClusterDecision]
     members: Mapping[str, MemberView]
     latest_index: str
-    resources: Mapping[str, Sequence[ResourceIdentifier]]
+    resources_of: Callable[[str], Sequence[ResourceIdentifier]]
     selected: Sequence[ResourceIdentifier]
     bad_selectors: str | None = None
 
@@ -255,7 +255,7 @@ def _observed(
             "matching this placement"
         )
         return "", (), [_external(view, message)]
-    resources = view.selected if index == view.latest_index else view.resources.get(index, ())
+    resources = view.selected if index == view.latest_index else view.resources_of(index)
     for status in members:
         started = find_condition(status.conditions, _STARTED.type)
         if started is not None and started.status == "Unknown":

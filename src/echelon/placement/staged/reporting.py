@@ -174,10 +174,10 @@ def report(writer: Writer, before: UpdateRunStatus, progress: Progress, requeste
     )
 
 
-def stuck_at(progress: Progress) -> datetime | None:
-    """When the first of the members that are being updated will have taken suspiciously long."""
-    starts = [target.started_at for _, target in _running(progress) if target.started_at is not None]
-    return min(starts) + STUCK_AFTER if starts else None
+def stuck_at(progress: Progress, now: datetime) -> datetime | None:
+    """When the next of the members that are being updated will have taken suspiciously long."""
+    moments = (target.started_at + STUCK_AFTER for _, target in _running(progress) if target.started_at is not None)
+    return min((moment for moment in moments if moment > now), default=None)
 
 
 def _running(progress: Progress) -> list[tuple[StageProgress, TargetProgress]]:

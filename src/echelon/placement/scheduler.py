@@ -1,0 +1,196 @@
+"""The scheduler: from a placement's latest policy snapshot and the members to bindings.
+
+A pass compares the decisions with the bindings that are there. A member newly chosen gets a binding
+(Scheduled); a binding that is still wanted is pointed to the latest policy and keeps its state; one
+no longer wanted becomes Unscheduled, remembers its state, and waits for a rollout to delete it. The
+name of a binding follows from placement and member, so a pass that is cut short makes no twin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from echelon.api import names
+from echelon.api.binding import SCHEDULED, UNSCHEDULED, ResourceBindingSpec
+from echelon.api.cluster import MemberCluster
+from echelon.api.conditions import SCHEDULED as SCHEDULED_CONDITION
+from echelon.api.conditions import (
+    SCHEDULING_POLICY_FULFILLED,
+    SCHEDULING_POLICY_UNFULFILLED,
+    set_condition,
+)
+from echelon.api.meta import Clock, Condition, ObjectMeta
+from echelon.api.snapshot import ClusterDecision, SchedulingPolicySnapshotStatus
+from echelon.kube.cache import SharedCache
+from echelon.kube.client import Client
+from echelon.kube.controller import Request, Result
+from echelon.kube.errors import AlreadyExists
+from echelon.placement.index import Related
+from echelon.placement.policy import effective
+from echelon.placement.scheduling import Schedule, schedule
+from echelon.placement.scope import Binding, Placement, PolicySnapshot, Scope
+
+_UNSELECTED_SHOWN = 20
+_DECISIONS_SHOWN = 1000
+
+
+class Scheduler:
+    """Schedules the placements of one scope."""
+
+    def __init__(self, client: Client, cache: SharedCache, related: Related, scope: Scope, clock: Clock) -> None:
+        self._client = client
+        self._cache = cache
+        self._related = related
+        self._scope = scope
+        self._clock = clock
+
+    async def reconcile(self, request: Request) -> Result | None:
+        placement = self._related.placement(request.key)
+        bindings = self._related.bindings(request.key)
+        await self._release(bindings)
+        if placement is None:
+            return None
+        if placement.metadata.deletion_timestamp is not None:
+            await self._clean_up(placement, bindings)
+            return None
+        policy = self._latest_policy(placement)
+        if policy is None:
+            return None
+        alive = [binding for binding in bindings if binding.metadata.deletion_timestamp is None]
+        outcome = schedule(
+            placement.metadata.name,
+            effective(policy.spec.policy),
+            self._cache.list(MemberCluster),
+            frozenset(b.spec.target_cluster for b in alive if b.spec.state != UNSCHEDULED),
+            self._clock.now(),
+        )
+        await self._bind(placement, policy, outcome, alive, leaving=len(alive) < len(bindings))
+        await self._report(policy, outcome)
+        return None
+
+    # deletion
+
+    async def _release(self, bindings: Sequence[Binding]) -> None:
+        """Let bindings go that are being deleted and hold nothing on their member any more."""
+        for binding in bindings:
+            finalizers = binding.metadata.finalizers
+            if binding.metadata.deletion_timestamp is None or names.SCHEDULER_BINDING_CLEANUP not in finalizers:
+                continue
+            rest = tuple(f for f in finalizers if f != names.SCHEDULER_BINDING_CLEANUP)
+            metadata = msgspec.structs.replace(binding.metadata, finalizers=rest)
+            await self._client.patch_object(binding, msgspec.structs.replace(binding, metadata=metadata), lock=True)
+
+    async def _clean_up(self, placement: Placement, bindings: Sequence[Binding]) -> None:
+        for binding in bindings:
+            if binding.metadata.deletion_timestamp is None:
+                await self._client.delete(self._scope.binding, binding.key, uid=binding.metadata.uid, missing_ok=True)
+        if bindings or names.SCHEDULER_CLEANUP not in placement.metadata.finalizers:
+            return
+        rest = tuple(f for f in placement.metadata.finalizers if f != names.SCHEDULER_CLEANUP)
+        metadata = msgspec.structs.replace(placement.metadata, finalizers=rest)
+        await self._client.patch_object(placement, msgspec.structs.replace(placement, metadata=metadata), lock=True)
+
+    # bindings
+
+    def _latest_policy(self, placement: Placement) -> PolicySnapshot | None:
+        marked = [
+            snapshot
+            for snapshot in self._related.policy_snapshots(placement.key)
+            if snapshot.metadata.labels.get(names.IS_LATEST_SNAPSHOT) == "true"
+        ]
+        return max(marked, key=lambda snapshot: int(snapshot.metadata.labels[names.POLICY_INDEX]), default=None)
+
+    async def _bind(
+        self,
+        placement: Placement,
+        policy: PolicySnapshot,
+        outcome: Schedule,
+        bindings: Sequence[Binding],
+        *,
+        leaving: bool,
+    ) -> None:
+        chosen = {decision.cluster_name: decision for decision in outcome.selected}
+        for binding in bindings:
+            decision = chosen.pop(binding.spec.target_cluster, None)
+            if decision is None:
+                await self._unschedule(binding)
+            else:
+                await self._keep(binding, policy, decision)
+        for decision in chosen.values():
+            try:
+                await self._client.create(self._binding(placement, policy, decision))
+            except AlreadyExists:
+                if not leaving:
+                    raise  # the cache is behind: the pass comes again
+
+    def _binding(self, placement: Placement, policy: PolicySnapshot, decision: ClusterDecision) -> Binding:
+        cluster = decision.cluster_name
+        suffix = hashlib.sha256(f"{placement.metadata.uid}/{cluster}".encode()).hexdigest()[:8]
+        return self._scope.binding(
+            metadata=ObjectMeta(
+                name=names.binding(placement.metadata.name, cluster, suffix),
+                namespace=placement.metadata.namespace,
+                labels={names.PARENT_PLACEMENT: placement.metadata.name},
+                finalizers=(names.SCHEDULER_BINDING_CLEANUP,),
+            ),
+            spec=ResourceBindingSpec(
+                state=SCHEDULED,
+                resource_snapshot_name="",
+                scheduling_policy_snapshot_name=policy.metadata.name,
+                target_cluster=cluster,
+                cluster_decision=decision,
+            ),
+        )
+
+    async def _keep(self, binding: Binding, policy: PolicySnapshot, decision: ClusterDecision) -> None:
+        """Point a binding that is wanted to the policy; one that was not wanted gets its state back."""
+        state, metadata = binding.spec.state, binding.metadata
+        if state == UNSCHEDULED:
+            annotations = dict(metadata.annotations)
+            state = annotations.pop(names.PREVIOUS_BINDING_STATE, SCHEDULED)
+            metadata = msgspec.structs.replace(metadata, annotations=annotations)
+        spec = msgspec.structs.replace(
+            binding.spec,
+            state=state,
+            scheduling_policy_snapshot_name=policy.metadata.name,
+            cluster_decision=decision,
+        )
+        await self._client.patch_object(
+            binding, msgspec.structs.replace(binding, metadata=metadata, spec=spec), lock=True
+        )
+
+    async def _unschedule(self, binding: Binding) -> None:
+        if binding.spec.state == UNSCHEDULED:
+            return
+        annotations = {names.PREVIOUS_BINDING_STATE: binding.spec.state}
+        changed = msgspec.structs.replace(
+            binding,
+            metadata=msgspec.structs.replace(binding.metadata, annotations=annotations),
+            spec=msgspec.structs.replace(binding.spec, state=UNSCHEDULED),
+        )
+        await self._client.patch_object(binding, changed, lock=True)
+
+    # status
+
+    async def _report(self, policy: PolicySnapshot, outcome: Schedule) -> None:
+        count = len(outcome.selected)
+        if outcome.fulfilled:
+            message = f"found all cluster needed as specified by the scheduling policy, found {count} cluster(s)"
+            condition = Condition(SCHEDULED_CONDITION, "True", SCHEDULING_POLICY_FULFILLED, message)
+        else:
+            message = (
+                "could not find all clusters needed as specified by the scheduling policy, "
+                f"found {count} cluster(s) instead"
+            )
+            condition = Condition(SCHEDULED_CONDITION, "False", SCHEDULING_POLICY_UNFULFILLED, message)
+        observed = msgspec.structs.replace(condition, observed_generation=policy.metadata.generation)
+        shown = (*outcome.selected, *outcome.unselected[:_UNSELECTED_SHOWN])[:_DECISIONS_SHOWN]
+        status = SchedulingPolicySnapshotStatus(
+            observed_crp_generation=int(policy.metadata.annotations.get(names.PLACEMENT_GENERATION, "0")),
+            conditions=set_condition(policy.status.conditions, observed, self._clock.now()),
+            target_clusters=shown,
+        )
+        await self._client.patch_status(policy, msgspec.structs.replace(policy, status=status))

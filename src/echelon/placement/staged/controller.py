@@ -1,0 +1,312 @@
+"""The controller of staged runs: reads what is, lets the engine decide, carries it out, reports.
+
+A pass: finalizer, validation, then rounds of decide and act until nothing more is to be started now,
+and one write of the status at the end. Everything outside happens before the status says so, so a
+pass that dies in between is repeated with the same outcome: starting a member whose binding already
+has what it should have writes nothing, and asking twice for an approval asks once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from echelon.api import names
+from echelon.api.cluster import MemberCluster
+from echelon.api.conditions import (
+    INITIALIZED,
+    ROLLOUT_STARTED,
+    SCHEDULED,
+    SUCCEEDED,
+    find_condition,
+    is_true_at_generation,
+    set_condition,
+)
+from echelon.api.meta import Clock, Condition
+from echelon.api.staged import UpdateRunStatus
+from echelon.kube.cache import SharedCache
+from echelon.kube.client import Client
+from echelon.kube.controller import Request, Result
+from echelon.kube.kinds import Key
+from echelon.placement.index import Related
+from echelon.placement.keeper import SnapshotKeeper, index_of
+from echelon.placement.placements import PlacementReconciler
+from echelon.placement.scope import Binding, PolicySnapshot, Run, Scope
+from echelon.placement.selection import BadSelector
+from echelon.placement.settings import PlacementSettings
+from echelon.placement.staged import initialization, observation, reporting
+from echelon.placement.staged.approvals import Approvals, ApprovalTaken
+from echelon.placement.staged.initialization import CannotInitialize, NotYet, PolicyView, Surroundings
+from echelon.placement.staged.translation import cluster_name, plan_of, progress_of
+from echelon.placement.staged.validation import Outdated, validate
+from echelon.rollout import Decision, InvalidPlan, Plan, Start, decide
+
+log = structlog.get_logger(__name__)
+
+
+class StagedRunReconciler:
+    """Reconciles the staged runs of one scope."""
+
+    def __init__(
+        self,
+        client: Client,
+        cache: SharedCache,
+        related: Related,
+        keeper: SnapshotKeeper,
+        placements: PlacementReconciler,
+        scope: Scope,
+        settings: PlacementSettings,
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._related = related
+        self._keeper = keeper
+        self._placements = placements
+        self._scope = scope
+        self._dialect = settings.dialect
+        self._clock = clock
+        self._approvals = Approvals(client, cache, related, scope, clock)
+
+    async def reconcile(self, request: Request) -> Result | None:
+        run = self._related.run(request.key)
+        if run is None:
+            return None
+        if run.metadata.deletion_timestamp is not None:
+            await self._clean_up(run)
+            return None
+        if _is_over(run):
+            return await self._write(run, reporting.observed(run.status, run.metadata.generation))
+        run = await self._hold(run)
+        if find_condition(run.status.conditions, SUCCEEDED) is None and not _is_initialized(run):
+            status = await self._initialize(run)
+            if not _initialized(status):
+                return await self._write(run, status)
+            run = msgspec.structs.replace(run, status=status)
+            return await self._execute(run, fresh=True)
+        return await self._execute(run, fresh=False)
+
+    # begin and end
+
+    async def _hold(self, run: Run) -> Run:
+        if names.STAGED_RUN_CLEANUP in run.metadata.finalizers:
+            return run
+        finalizers = (*run.metadata.finalizers, names.STAGED_RUN_CLEANUP)
+        metadata = msgspec.structs.replace(run.metadata, finalizers=finalizers)
+        return await self._client.patch_object(run, msgspec.structs.replace(run, metadata=metadata), lock=True)
+
+    async def _clean_up(self, run: Run) -> None:
+        """Delete the approval requests; what the run has rolled out so far stays as it is."""
+        if names.STAGED_RUN_CLEANUP not in run.metadata.finalizers:
+            return
+        for approval in self._related.approvals(run.key):
+            await self._client.delete(self._scope.approval, approval.key, missing_ok=True)
+        rest = tuple(f for f in run.metadata.finalizers if f != names.STAGED_RUN_CLEANUP)
+        metadata = msgspec.structs.replace(run.metadata, finalizers=rest)
+        await self._client.patch_object(run, msgspec.structs.replace(run, metadata=metadata), lock=True)
+
+    async def _write(self, run: Run, status: UpdateRunStatus, result: Result | None = None) -> Result | None:
+        current = self._related.run(run.key) or run
+        await self._client.patch_status(current, msgspec.structs.replace(current, status=status))
+        return result
+
+    def _writer(self, run: Run) -> reporting.Writer:
+        return reporting.Writer(
+            run.metadata.generation, self._clock.now(), self._dialect, self._scope.approval.resource.kind
+        )
+
+    # initialisation
+
+    async def _initialize(self, run: Run) -> UpdateRunStatus:
+        writer, before = self._writer(run), run.status.conditions
+        try:
+            around = self._surroundings(run)
+            initialization.external_placement(around)
+            initialization.latest_policy(around)
+            index = await self._snapshot_index(run)
+            status = initialization.initialize(run.metadata.name, around, index, self._dialect)
+            plan_of(status)
+        except NotYet as obstacle:
+            conditions = reporting.waiting_to_initialize(writer, before, str(obstacle))
+            return msgspec.structs.replace(run.status, conditions=conditions)
+        except (CannotInitialize, InvalidPlan) as problem:
+            conditions = reporting.not_initialized(writer, before, str(problem))
+            return msgspec.structs.replace(run.status, conditions=conditions)
+        log.info("run initialized", run=run.metadata.name, snapshot_index=index)
+        return msgspec.structs.replace(status, conditions=reporting.initialized(writer, before))
+
+    def _surroundings(self, run: Run) -> Surroundings:
+        namespace = run.metadata.namespace
+        key = (namespace, run.spec.placement_name)
+        placement = self._related.placement(key)
+        strategy_name = run.spec.staged_rollout_strategy_name
+        strategy = self._related.strategy((namespace, strategy_name))
+        return Surroundings(
+            placement=None if placement is None else placement.spec,
+            policies=[
+                _policy_view(snapshot)
+                for snapshot in self._related.policy_snapshots(key)
+                if snapshot.metadata.labels.get(names.IS_LATEST_SNAPSHOT) == "true"
+            ],
+            bindings=[
+                initialization.BindingView(binding.metadata, binding.spec) for binding in self._related.bindings(key)
+            ],
+            strategy=None if strategy is None else strategy.spec,
+            strategy_key=f"{namespace}/{strategy_name}",
+            members=self._cache.list(MemberCluster),
+        )
+
+    async def _snapshot_index(self, run: Run) -> str:
+        """The index of the snapshot to roll out; without one in the spec, of what is selected at this moment."""
+        key = (run.metadata.namespace, run.spec.placement_name)
+        text = run.spec.resource_snapshot_index
+        if not text:
+            placement = self._related.placement(key)
+            if placement is None:
+                raise CannotInitialize(f"{initialization.CLIENT_ERROR}parent placement not found")
+            try:
+                return str(index_of(await self._placements.snapshot_now(placement)))
+            except BadSelector as error:
+                raise CannotInitialize(f"{initialization.CLIENT_ERROR}{error}") from error
+        if not (text.isdecimal() and text.isascii()):
+            raise CannotInitialize(
+                f"{initialization.CLIENT_ERROR}invalid resource snapshot index `{text}` provided, "
+                "expected an integer >= 0"
+            )
+        index = int(text)
+        if self._keeper.parts(key, index) is None:
+            where = "/".join(part for part in key if part)
+            raise CannotInitialize(
+                f"{initialization.CLIENT_ERROR}no resourceSnapshots with index `{index}` found for placement `{where}`"
+            )
+        return str(index)
+
+    # execution
+
+    async def _execute(self, run: Run, *, fresh: bool) -> Result | None:
+        writer = self._writer(run)
+        status = reporting.observed(run.status, run.metadata.generation)
+        try:
+            if not fresh:
+                validate(status, self._surroundings(run), self._dialect)
+            plan = plan_of(status)
+        except (Outdated, InvalidPlan) as problem:
+            return await self._write(run, reporting.aborted(writer, status, str(problem)))
+        decision = await self._carry_out(run, status, plan)
+        try:
+            requested = await self._approvals.request(run, status, decision)
+        except ApprovalTaken as problem:
+            return await self._write(run, reporting.aborted(writer, status, initialization.UNEXPECTED + str(problem)))
+        reported = reporting.report(writer, status, decision.progress, requested)
+        await self._write(run, reported)
+        return _next(decision, self._clock.now())
+
+    async def _carry_out(self, run: Run, status: UpdateRunStatus, plan: Plan) -> Decision:
+        """Decide and start, again and again, until nothing more is to be started now."""
+        progress = progress_of(plan, status)
+        begun: frozenset[str] = frozenset()
+        while True:
+            seen = observation.observe(
+                run,
+                status,
+                progress,
+                begun,
+                bindings=self._related.bindings((run.metadata.namespace, run.spec.placement_name)),
+                members=frozenset(member.metadata.name for member in self._cache.list(MemberCluster)),
+                approvals=await self._approvals.accept(run, status),
+                dialect=self._dialect,
+            )
+            decision = decide(plan, progress, seen, self._clock.now())
+            progress = decision.progress
+            if not decision.start:
+                return decision
+            await asyncio.gather(*(self._start(run, status, start) for start in decision.start))
+            begun |= {start.target for start in decision.start}
+
+    async def _start(self, run: Run, status: UpdateRunStatus, start: Start) -> None:
+        binding = self._binding_of(run, cluster_name(start.target))
+        if binding is None:
+            return
+        if start.stage == names.DELETE_STAGE:
+            await self._client.delete(self._scope.binding, binding.key, uid=binding.metadata.uid, missing_ok=True)
+            return
+        if not observation.is_up_to_date(binding, run, status):
+            binding = await self._give_snapshot(binding, run, status, start)
+        if not is_true_at_generation(binding.status.conditions, ROLLOUT_STARTED, binding.metadata.generation):
+            await self._mark_started(binding, run)
+
+    def _binding_of(self, run: Run, cluster: str) -> Binding | None:
+        placement = (run.metadata.namespace, run.spec.placement_name)
+        return next((b for b in self._related.bindings(placement) if b.spec.target_cluster == cluster), None)
+
+    async def _give_snapshot(self, binding: Binding, run: Run, status: UpdateRunStatus, start: Start) -> Binding:
+        finalizers = binding.metadata.finalizers
+        if names.WORK_CLEANUP not in finalizers:
+            finalizers = (*finalizers, names.WORK_CLEANUP)
+        changed = msgspec.structs.replace(
+            binding,
+            metadata=msgspec.structs.replace(binding.metadata, finalizers=finalizers),
+            spec=observation.wanted_spec(binding, run, status),
+        )
+        log.info("member started", run=run.metadata.name, stage=start.stage, member=binding.spec.target_cluster)
+        return await self._client.patch_object(binding, changed, lock=True)
+
+    async def _mark_started(self, binding: Binding, run: Run) -> None:
+        message = (
+            "Detected the new changes on the resources and started the rollout process, "
+            f"resourceSnapshotIndex: {run.spec.resource_snapshot_index}, updateRun: {run.metadata.name}"
+        )
+        condition = Condition(
+            ROLLOUT_STARTED, "True", "RolloutStarted", message, observed_generation=binding.metadata.generation
+        )
+        conditions = set_condition(binding.status.conditions, condition, self._clock.now())
+        status = msgspec.structs.replace(binding.status, conditions=conditions)
+        await self._client.patch_status(binding, msgspec.structs.replace(binding, status=status))
+
+    # who is concerned by what
+
+    def runs_of(self, placement: Key) -> Sequence[Request]:
+        """The runs of a placement that have not come to their end."""
+        return [Request(*run.key) for run in self._related.runs(placement) if not _is_over(run)]
+
+
+def _is_initialized(run: Run) -> bool:
+    return _initialized(run.status)
+
+
+def _initialized(status: UpdateRunStatus) -> bool:
+    condition = find_condition(status.conditions, INITIALIZED)
+    return condition is not None and condition.status == "True"
+
+
+def _is_over(run: Run) -> bool:
+    """Whether the run has come to its end: it succeeded, failed, or could not be initialised."""
+    initialized = find_condition(run.status.conditions, INITIALIZED)
+    if initialized is not None and initialized.status == "False":
+        return True
+    return find_condition(run.status.conditions, SUCCEEDED) is not None
+
+
+def _policy_view(snapshot: PolicySnapshot) -> PolicyView:
+    scheduled = find_condition(snapshot.status.conditions, SCHEDULED)
+    done = scheduled is not None and scheduled.status == "True"
+    current = scheduled is not None and scheduled.observed_generation == snapshot.metadata.generation
+    return PolicyView(
+        name=snapshot.metadata.name,
+        index=snapshot.metadata.labels.get(names.POLICY_INDEX),
+        policy=snapshot.spec.policy,
+        number_of_clusters=snapshot.metadata.annotations.get(names.NUMBER_OF_CLUSTERS),
+        scheduled=done and current,
+        obstacle="" if scheduled is None or done else scheduled.message,
+    )
+
+
+def _next(decision: Decision, now: datetime) -> Result | None:
+    """When the run has to be looked at again, if nothing happens until then."""
+    moments = [decision.wake_at, reporting.stuck_at(decision.progress, now)]
+    due = min((moment for moment in moments if moment is not None), default=None)
+    return None if due is None else Result(requeue_after=max(0.0, (due - now).total_seconds()))

@@ -1,0 +1,147 @@
+"""What the hub shows of a run's members, as facts for the rollout engine.
+
+Pure. A member is being updated once its binding has what the run gives it; it is done when the
+binding reports, at its present generation, that everything is available (or, where objects are only
+compared, that the differences are reported). A binding that was given something else meanwhile
+belongs to another run, and the member has failed for this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from echelon.api import names
+from echelon.api.binding import BOUND, UNSCHEDULED, ResourceBindingSpec
+from echelon.api.conditions import AVAILABLE, DIFF_REPORTED, is_true_at_generation
+from echelon.api.staged import ClusterUpdatingStatus, UpdateRunStatus
+from echelon.placement.dialect import Dialect
+from echelon.placement.scope import Binding, Run
+from echelon.placement.staged.translation import cluster_name
+from echelon.rollout import Facts, GateReference, Intent, Operation, Outcome, Progress, TargetProgress, TargetState
+
+_INTENTS = {"Initialize": Intent.INITIALIZE, "Run": Intent.RUN, "Stop": Intent.STOP}
+_ENDED = frozenset({TargetState.COMPLETED, TargetState.FAILED, TargetState.SKIPPED})
+
+
+def observe(
+    run: Run,
+    status: UpdateRunStatus,
+    progress: Progress,
+    begun: frozenset[str],
+    *,
+    bindings: Sequence[Binding],
+    members: frozenset[str],
+    approvals: Mapping[GateReference, datetime],
+    dialect: Dialect,
+) -> Facts:
+    """The facts of a run.
+
+    Args:
+        run: for its name and what is wanted of it.
+        status: of the initialised run: what members are given.
+        progress: how far the run is.
+        begun: targets that were started in this pass.
+        bindings: all of the run's placement.
+        members: names of all members of the fleet.
+        approvals: when each gate was approved.
+        dialect: what a run without a state does.
+    """
+    by_cluster = {binding.spec.target_cluster: binding for binding in bindings}
+    operations: dict[str, Operation] = {}
+    left: dict[str, str] = {}
+    for delete, target in _open_targets(progress):
+        cluster = cluster_name(target.name)
+        binding = by_cluster.get(cluster)
+        running = target.name in begun or (target.state is TargetState.RUNNING and target.observed)
+        why = _why_kept(binding, running=running) if delete else _why_left(binding, joined=cluster in members)
+        if why is not None:
+            left[target.name] = why
+        elif running:
+            outcome = _deleted(binding) if delete else _outcome(binding, run, status)
+            operations[target.name] = outcome
+    return Facts(
+        intent=_INTENTS[run.spec.state or dialect.default_state], operations=operations, left=left, approvals=approvals
+    )
+
+
+def _open_targets(progress: Progress) -> Iterator[tuple[bool, TargetProgress]]:
+    for stage in progress.stages:
+        for group in stage.groups:
+            for target in group.targets:
+                if target.state not in _ENDED:
+                    yield stage.name == names.DELETE_STAGE, target
+
+
+def _why_left(binding: Binding | None, *, joined: bool) -> str | None:
+    """Why a member is no longer part of the run, or None while it is."""
+    if not joined:
+        return "The cluster has left the fleet"
+    if binding is None or binding.metadata.deletion_timestamp is not None:
+        return "The placement was removed from the cluster"
+    if binding.spec.state == UNSCHEDULED:
+        return "The placement no longer selects the cluster"
+    return None
+
+
+def _why_kept(binding: Binding | None, *, running: bool) -> str | None:
+    """Why a member is not to be emptied after all, or None."""
+    deleting = binding is None or binding.metadata.deletion_timestamp is not None
+    if running or deleting or (binding is not None and binding.spec.state == UNSCHEDULED):
+        return None
+    return "The placement selects the cluster again"
+
+
+def _deleted(binding: Binding | None) -> Operation:
+    return Operation(outcome=Outcome.SUCCEEDED if binding is None else None)
+
+
+def _outcome(binding: Binding | None, run: Run, status: UpdateRunStatus) -> Operation:
+    if binding is None:
+        return Operation()
+    if not is_up_to_date(binding, run, status):
+        return Operation(outcome=Outcome.FAILED, message=_taken(binding, run, status))
+    generation, conditions = binding.metadata.generation, binding.status.conditions
+    done = is_true_at_generation(conditions, AVAILABLE, generation) or is_true_at_generation(
+        conditions, DIFF_REPORTED, generation
+    )
+    return Operation(outcome=Outcome.SUCCEEDED if done else None)
+
+
+def _taken(binding: Binding, run: Run, status: UpdateRunStatus) -> str:
+    cluster = binding.spec.target_cluster
+    stage = next(s.stage_name for s in status.stages_status if any(c.cluster_name == cluster for c in s.clusters))
+    return (
+        "failed to process the request due to a client error: the binding of the updating cluster "
+        f"`{cluster}` in the stage `{stage}` is not up-to-date with the desired status, please check the status of "
+        f"binding `{'/'.join(part for part in binding.key if part)}` and see if there is a concurrent updateRun "
+        "referencing the same placement and updating the same cluster"
+    )
+
+
+def wanted_spec(binding: Binding, run: Run, status: UpdateRunStatus) -> ResourceBindingSpec:
+    """What the run gives a binding."""
+    cluster = _cluster_status(binding, status)
+    return msgspec.structs.replace(
+        binding.spec,
+        state=BOUND,
+        resource_snapshot_name=names.resource_snapshot(run.spec.placement_name, status.resource_snapshot_index_used),
+        resource_override_snapshots=cluster.resource_override_snapshots,
+        cluster_resource_override_snapshots=cluster.cluster_resource_override_snapshots,
+        apply_strategy=status.applied_strategy,
+    )
+
+
+def is_up_to_date(binding: Binding, run: Run, status: UpdateRunStatus) -> bool:
+    """Whether a binding has what the run gives it."""
+    return binding.spec == wanted_spec(binding, run, status)
+
+
+def _cluster_status(binding: Binding, status: UpdateRunStatus) -> ClusterUpdatingStatus:
+    for stage in status.stages_status:
+        for cluster in stage.clusters:
+            if cluster.cluster_name == binding.spec.target_cluster:
+                return cluster
+    return ClusterUpdatingStatus(cluster_name=binding.spec.target_cluster)

@@ -1,0 +1,175 @@
+"""Work generation: a binding that was given a snapshot becomes Works, and their reports become its status.
+
+Acts on bindings in state Bound whose rollout was started; one that is Unscheduled keeps what it has
+and goes on reporting. A member that answers at once costs the hub one write of the binding's status:
+work generation gives the report a moment (``report_delay``) before it writes that the member is
+still busy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from echelon.api import names
+from echelon.api.binding import BOUND, UNSCHEDULED
+from echelon.api.cluster import MemberCluster
+from echelon.api.conditions import ROLLOUT_STARTED, find_condition
+from echelon.api.meta import Clock
+from echelon.api.work import Work
+from echelon.kube.cache import SharedCache
+from echelon.kube.client import Client
+from echelon.kube.controller import Request, Result
+from echelon.kube.kinds import Key
+from echelon.placement import work as works
+from echelon.placement.index import Related, placement_key
+from echelon.placement.keeper import SnapshotKeeper, index_of
+from echelon.placement.scope import Binding, Scope, Snapshot
+from echelon.placement.settings import PlacementSettings
+
+
+class WorkGenerator:
+    """Generates the Works of one scope's bindings."""
+
+    def __init__(
+        self,
+        client: Client,
+        cache: SharedCache,
+        related: Related,
+        keeper: SnapshotKeeper,
+        scope: Scope,
+        settings: PlacementSettings,
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._related = related
+        self._keeper = keeper
+        self._scope = scope
+        self._settings = settings
+        self._clock = clock
+        self._report_due: dict[Key, float] = {}
+
+    async def reconcile(self, request: Request) -> Result | None:
+        binding = self._related.binding(request.key)
+        if binding is None:
+            self._report_due.pop(request.key, None)
+            return None
+        have = self._related.works(request.key)
+        if binding.metadata.deletion_timestamp is not None:
+            await self._clean_up(binding, have)
+            return None
+        if self._cache.get(MemberCluster, binding.spec.target_cluster) is None:
+            return None  # its namespace goes with it
+        if binding.spec.state == UNSCHEDULED:
+            return await self._report(binding, have, busy=False) if have else None
+        if binding.spec.state != BOUND or not _started(binding):
+            return None
+        parts = self._parts(binding)
+        if parts is None:
+            return None  # the snapshot is not whole yet, or gone: its arrival comes as a change
+        binding = await self._hold(binding)
+        wrote = await self._synchronize(binding, parts, have)
+        return await self._report(binding, self._related.works(request.key), busy=wrote)
+
+    async def _clean_up(self, binding: Binding, have: Sequence[Work]) -> None:
+        """Delete the Works and let the binding go once the member has removed what they placed."""
+        for work in have:
+            if work.metadata.deletion_timestamp is None:
+                await self._client.delete(Work, work.key, uid=work.metadata.uid, missing_ok=True)
+        if have or names.WORK_CLEANUP not in binding.metadata.finalizers:
+            return
+        rest = tuple(f for f in binding.metadata.finalizers if f != names.WORK_CLEANUP)
+        metadata = msgspec.structs.replace(binding.metadata, finalizers=rest)
+        await self._client.patch_object(binding, msgspec.structs.replace(binding, metadata=metadata), lock=True)
+
+    async def _hold(self, binding: Binding) -> Binding:
+        """Who gives a binding its snapshot puts the finalizer on with it; this is for those who did not."""
+        if names.WORK_CLEANUP in binding.metadata.finalizers:
+            return binding
+        finalizers = (*binding.metadata.finalizers, names.WORK_CLEANUP)
+        metadata = msgspec.structs.replace(binding.metadata, finalizers=finalizers)
+        return await self._client.patch_object(binding, msgspec.structs.replace(binding, metadata=metadata), lock=True)
+
+    def _parts(self, binding: Binding) -> list[Snapshot] | None:
+        key = (binding.metadata.namespace, binding.spec.resource_snapshot_name)
+        master = self._related.snapshot(key)
+        return None if master is None else self._keeper.parts(placement_key(binding), index_of(master))
+
+    async def _synchronize(self, binding: Binding, parts: Sequence[Snapshot], have: Sequence[Work]) -> bool:
+        """Make the Works what they have to be; whether any was changed."""
+        namespace, placement = placement_key(binding)
+        wanted = works.works_of(
+            binding.metadata.name, binding.spec, placement, (_view(part) for part in parts), namespace=namespace
+        )
+        found = {work.key: work for work in have}
+        changed = False
+        for work in wanted:
+            present = found.pop(work.key, None) or self._cache.get(Work, work.key)
+            if present is None:
+                await self._client.create(work)
+            elif works.is_up_to_date(work, present):
+                continue
+            else:
+                await self._client.patch_object(present, _merged(present, work))
+            changed = True
+        for obsolete in found.values():
+            if obsolete.metadata.deletion_timestamp is None:
+                await self._client.delete(Work, obsolete.key, uid=obsolete.metadata.uid, missing_ok=True)
+                changed = True
+        return changed
+
+    async def _report(self, binding: Binding, have: Sequence[Work], *, busy: bool) -> Result | None:
+        """Write the binding's status; while the member may be about to answer, wait for that first."""
+        ordered = sorted((work for work in have if work.metadata.deletion_timestamp is None), key=lambda work: work.key)
+        strategy = binding.spec.apply_strategy
+        found = works.report(
+            binding.status,
+            binding.metadata.generation,
+            ordered,
+            self._clock.now(),
+            report_diff=strategy is not None and strategy.type == "ReportDiff",
+        )
+        now = asyncio.get_running_loop().time()
+        if found.settled or (busy and found.status == binding.status):
+            self._report_due.pop(binding.key, None)
+        else:
+            if busy:
+                self._report_due[binding.key] = now + self._settings.report_delay
+            due = self._report_due.get(binding.key, now)
+            if now < due:
+                return Result(requeue_after=due - now)
+        await self._client.patch_status(binding, msgspec.structs.replace(binding, status=found.status))
+        return None
+
+
+def _started(binding: Binding) -> bool:
+    """Whether somebody started this rollout, or blocked it: either way, at the binding's present generation."""
+    started = find_condition(binding.status.conditions, ROLLOUT_STARTED)
+    return (
+        started is not None
+        and started.status in ("True", "False")
+        and started.observed_generation == binding.metadata.generation
+    )
+
+
+def _view(part: Snapshot) -> works.SnapshotView:
+    sub_index = part.metadata.annotations.get(names.SUB_INDEX)
+    return works.SnapshotView(
+        name=part.metadata.name,
+        index=part.metadata.labels.get(names.RESOURCE_INDEX, ""),
+        sub_index=None if sub_index is None else int(sub_index),
+        manifests=part.spec.selected_resources,
+    )
+
+
+def _merged(present: Work, wanted: Work) -> Work:
+    """The present Work with what is wanted; labels, annotations and finalizers of others stay."""
+    metadata = msgspec.structs.replace(
+        present.metadata,
+        labels={**present.metadata.labels, **wanted.metadata.labels},
+        annotations={**present.metadata.annotations, **wanted.metadata.annotations},
+    )
+    return msgspec.structs.replace(present, metadata=metadata, spec=wanted.spec)
