@@ -18,7 +18,7 @@ import structlog
 
 from echelon.api import names
 from echelon.api.meta import Clock, ObjectMeta, Resource
-from echelon.api.placement import PlacementStatus, ResourceIdentifier
+from echelon.api.placement import PlacementStatus, ResourceIdentifier, ResourceSelector
 from echelon.api.snapshot import SchedulingPolicySnapshotSpec
 from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
