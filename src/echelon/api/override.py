@@ -38,8 +38,9 @@ PATH_RULES = (
         "cannot override typeMeta fields",
     ),
     Rule(
-        "self != '/metadata' && (!self.startsWith('/metadata/') || self in ['/metadata/labels', '/metadata/annotations']"
-        " || self.startsWith('/metadata/labels/') || self.startsWith('/metadata/annotations/'))",
+        "self != '/metadata' && (!self.startsWith('/metadata/')"
+        " || self == '/metadata/labels' || self.startsWith('/metadata/labels/')"
+        " || self == '/metadata/annotations' || self.startsWith('/metadata/annotations/'))",
         "cannot override metadata fields except labels and annotations",
     ),
     Rule("self != '/status' && !self.startsWith('/status/')", "cannot override status fields"),
