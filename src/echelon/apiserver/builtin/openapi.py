@@ -155,6 +155,8 @@ def _property(field: Field, leaf: Callable[[str], Schema]) -> Schema:
     schema["description"] = field.description
     if field.default is not None:
         schema["default"] = orjson.loads(field.default)
+    elif _is_plain_struct(field):
+        schema["default"] = {}
     if field.list_type:
         schema["x-kubernetes-list-type"] = field.list_type
     if field.map_keys:
@@ -166,6 +168,12 @@ def _property(field: Field, leaf: Callable[[str], Schema]) -> Schema:
     if field.merge_key:
         schema["x-kubernetes-patch-merge-key"] = field.merge_key
     return schema
+
+
+def _is_plain_struct(field: Field) -> bool:
+    """Whether the field is never absent in Kubernetes' own types: an object held neither by pointer nor in a list."""
+    scalar = field.type.name in _PLAIN_SCALARS or field.type.name in _NAMED_SCALARS
+    return not (field.type.wrap or scalar or notation.find_enum(field.type.name))
 
 
 def _wrapped(field: Field, leaf: Callable[[str], Schema]) -> Schema:
