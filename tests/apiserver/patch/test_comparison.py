@@ -49,7 +49,8 @@ def changed(old, new, kind=SPEC):
         ({"parts": [{"name": "a"}] * 2}, {"parts": [{"name": "a"}]}, ['.parts[name="a"]', '.parts[name="a"].name'], []),
         ({"parts": [{"name": "a"}] * 2}, {"parts": []}, [], ['.parts[name="a"]']),
         # What does not fit its type is one field.
-        ({"parts": [{"name": "a"}]}, {"parts": [{"count": 1}]}, [".parts"], []),
+        ({"parts": [{"name": "a"}]}, {"parts": [{"count": 1}]},
+         [".parts"], ['.parts[name="a"]', '.parts[name="a"].name']),
         ({}, {"parts": [{"count": 1}]}, [".parts"], []),
     ],
 )  # fmt: skip
@@ -63,6 +64,7 @@ def test_the_existence_of_plain_structs_is_no_change():
     kind = TypeTree(components.__getitem__).type_of({"type": "object", "properties": {"spec": field}})
     assert changed({}, {"spec": {"a": "x"}}, kind) == ([".spec.a"], [])
     assert changed({"spec": {"a": "x"}}, {}, kind) == ([], [".spec.a"])
+    assert changed({}, {"spec": {}}, kind) == changed({"spec": {}}, {}, kind) == ([], [])
 
 
 @settings(max_examples=100, deadline=None)

@@ -31,12 +31,37 @@ NOTHING = Changes(EMPTY, EMPTY)
 
 def compare(old: Object, new: Object, root: Type) -> Changes:
     """The fields by which ``new`` differs from ``old``, both of the type ``root``."""
-    assert root.map is not None
+    if root.map is None:
+        return NOTHING
     return _compare_maps(old, new, root.map)
 
 
+class _Tally:
+    """Collects the changes inside one container."""
+
+    __slots__ = ("removed", "set")
+
+    def __init__(self) -> None:
+        self.set: dict[str, FieldSet] = {}
+        self.removed: dict[str, FieldSet] = {}
+
+    def differs(self, element: str, old: Any, new: Any, kind: Type) -> None:
+        """Enter a value that is not what it was: what changed in it, or all of it."""
+        below = _compare(old, new, kind)
+        if below is None:
+            below = Changes(whole(new, kind), _below(old, kind))
+            self.set[element] = below.set
+        elif below.set:
+            self.set[element] = below.set
+        if below.removed:
+            self.removed[element] = below.removed
+
+    def changes(self) -> Changes:
+        return Changes(self.set, self.removed)
+
+
 def _compare(old: Any, new: Any, kind: Type) -> Changes | None:
-    """Changes below a value that differs; None when it changed as a whole."""
+    """Changes inside a value that differs; None when it changed as a whole."""
     if isinstance(new, dict) and isinstance(old, dict):
         if kind.map is not None and not kind.map.atomic:
             return _compare_maps(old, new, kind.map)
@@ -46,80 +71,50 @@ def _compare(old: Any, new: Any, kind: Type) -> Changes | None:
 
 
 def _compare_maps(old: Object, new: Object, shape: MapShape) -> Changes:
-    set_: dict[str, FieldSet] = {}
-    removed: dict[str, FieldSet] = {}
+    tally = _Tally()
     for name, value in new.items():
         if name in old:
             before = old[name]
             if before is not value and before != value:
-                _record(field_element(name), before, value, shape.field(name), set_, removed)
-        elif shape.always_present(name) and isinstance(value, dict):
-            _record(field_element(name), {}, value, shape.field(name), set_, removed)
+                tally.differs(field_element(name), before, value, shape.field(name))
+        elif isinstance(value, dict) and shape.always_present(name):
+            tally.differs(field_element(name), {}, value, shape.field(name))
         else:
-            set_[field_element(name)] = whole(value, shape.field(name))
+            tally.set[field_element(name)] = whole(value, shape.field(name))
     for name, before in old.items():
-        if name not in new:
-            if shape.always_present(name) and isinstance(before, dict):
-                _record(field_element(name), before, {}, shape.field(name), set_, removed)
-            else:
-                removed[field_element(name)] = whole(before, shape.field(name))
-    return Changes(set_, removed)
+        if name in new:
+            continue
+        if isinstance(before, dict) and shape.always_present(name):
+            tally.differs(field_element(name), before, {}, shape.field(name))
+        else:
+            tally.removed[field_element(name)] = whole(before, shape.field(name))
+    return tally.changes()
 
 
 def _compare_lists(old: list[Any], new: list[Any], kind: Type) -> Changes | None:
+    """Changes among the items of a list; items that cannot be told apart are one field with nothing inside."""
     old_items, new_items = granular_list(old, kind), granular_list(new, kind)
     if old_items is None or new_items is None:
         return None
     shape = new_items[0]
     before, after = _by_element(old_items[1], old), _by_element(new_items[1], new)
-    set_: dict[str, FieldSet] = {}
-    removed: dict[str, FieldSet] = {}
+    tally = _Tally()
     for element, items in after.items():
         earlier = before.get(element)
         if earlier is None:
-            set_[element] = _whole_items(items, shape)
+            tally.set[element] = _whole_items(items, shape)
         elif earlier == items:
             continue
         elif len(earlier) == len(items) == 1:
-            _record(element, earlier[0], items[0], shape.item, set_, removed)
+            tally.differs(element, earlier[0], items[0], shape.item)
         else:
-            _record_duplicates(element, earlier, items, shape, set_, removed)
+            tally.set[element] = _whole_items(items, shape)
+            if len(earlier) == 1 and (gone := _below(earlier[0], shape.item)):
+                tally.removed[element] = gone
     for element, items in before.items():
         if element not in after:
-            removed[element] = _whole_items(items, shape)
-    return Changes(set_, removed)
-
-
-def _record(
-    element: str, old: Any, new: Any, kind: Type, set_: dict[str, FieldSet], removed: dict[str, FieldSet]
-) -> None:
-    """Enter a differing value into the sets of its container."""
-    below = _compare(old, new, kind)
-    if below is None:
-        set_[element] = whole(new, kind)
-        gone = _below(old, kind)
-        if gone and not isinstance(new, type(old)):
-            removed[element] = gone
-        return
-    if below.set:
-        set_[element] = below.set
-    if below.removed:
-        removed[element] = below.removed
-
-
-def _record_duplicates(
-    element: str,
-    old: list[Any],
-    new: list[Any],
-    shape: ListShape,
-    set_: dict[str, FieldSet],
-    removed: dict[str, FieldSet],
-) -> None:
-    """Items that cannot be told apart are owned together, as one field without fields of its own."""
-    set_[element] = _whole_items(new, shape)
-    gone = _below(old[0], shape.item) if len(old) == 1 else EMPTY
-    if gone:
-        removed[element] = gone
+            tally.removed[element] = _whole_items(items, shape)
+    return tally.changes()
 
 
 def _by_element(elements: list[str], items: list[Any]) -> Mapping[str, list[Any]]:

@@ -53,13 +53,13 @@ class MapShape:
         return known
 
     def always_present(self, name: str) -> bool:
-        """Whether an absent member reads as an empty one.
+        """Whether an absent member reads as an empty one: then nobody owns its mere existence.
 
-        So it is for the fields of built-in kinds that are plain structs in Kubernetes' own types,
-        which its schemas show as a reference with the default ``{}``: nobody owns their existence.
+        The schemas of built-in kinds show by a default ``{}`` which fields are plain structs in
+        Kubernetes' own types, and those are never absent there.
         """
         schema = self.declared.get(name)
-        return schema is not None and schema.get("default") == {} and reference(schema) is not None
+        return schema is not None and schema.get("default") == {}
 
 
 class ListShape:
