@@ -70,19 +70,18 @@ def compile_rule(raw: Mapping[str, Any], node: Structural) -> Rule:
     """Compile a rule of a node.
 
     Raises:
-        CompileError: the rule itself cannot be used.
+        CompileError: the rule or its message expression cannot be used.
     """
     optional = bool(raw.get("optionalOldSelf"))
     text = str(raw["rule"])
     program = compile_expression(text, optional_old_self=optional)
-    check_fields(program, node, optional_old_self=optional)
-    if program.returns not in ("bool", "dyn"):
+    if check_fields(program, node, optional_old_self=optional) not in ("bool", "dyn"):
         raise CompileError("cel expression must evaluate to a bool")
     return Rule(
         program=program,
         text=text.strip(),
         message=str(raw.get("message") or "").strip(),
-        message_program=_message_program(raw, node),
+        message_program=compile_message(raw, node) if raw.get("messageExpression") else None,
         reason=raw.get("reason") or "",
         path=_error_path(raw, node),
         optional_old_self=optional,
@@ -97,23 +96,12 @@ def compile_message(raw: Mapping[str, Any], node: Structural) -> Program:
     """
     try:
         program = compile_expression(raw["messageExpression"])
-        check_fields(program, node)
+        returns = check_fields(program, node)
     except CompileError as error:
         raise CompileError(f"messageExpression {error}") from error
-    if program.returns not in ("string", "dyn"):
+    if returns not in ("string", "dyn"):
         raise CompileError("messageExpression must evaluate to a string")
     return program
-
-
-def _message_program(raw: Mapping[str, Any], node: Structural) -> Program | None:
-    """A message expression that cannot be used is passed over: the plain message serves."""
-    if not raw.get("messageExpression"):
-        return None
-    try:
-        return compile_message(raw, node)
-    except CompileError as error:
-        logger.warning("message expression cannot be used", error=str(error))
-        return None
 
 
 def _error_path(raw: Mapping[str, Any], node: Structural) -> str:
@@ -148,7 +136,7 @@ class RuleNode:
     def __init__(self, node: Structural, *, root: bool = False) -> None:
         self.node = node
         self._root = root
-        self._raw: Sequence[Mapping[str, Any]] = node.raw.get(VALIDATIONS) or ()
+        self.raw: Sequence[Mapping[str, Any]] = node.raw.get(VALIDATIONS) or ()
 
     @cached_property
     def seen(self) -> Structural:
@@ -157,10 +145,19 @@ class RuleNode:
     @cached_property
     def rules(self) -> Sequence[Rule]:
         """The compiled rules. Raises: CompileError."""
-        return [compile_rule(raw, self.seen) for raw in self._raw if str(raw.get("rule") or "").strip()]
+        return [compile_rule(raw, self.seen) for raw in self.raw if str(raw.get("rule") or "").strip()]
+
+    def is_compilable(self) -> bool:
+        """Whether all rules of the node and below can be used."""
+        try:
+            compiled = bool(self.rules) or not self.raw
+        except CompileError:
+            return False
+        below = [*self.fields.values(), self.others, self.items]
+        return compiled and all(child.is_compilable() for child in below if child is not None)
 
     @cached_property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> Mapping[str, RuleNode]:
         return {name: RuleNode(child) for name, child in self.node.properties.items() if has_rules(child.raw)}
 
     @cached_property
@@ -214,10 +211,14 @@ class _Anchor(msgspec.Struct, frozen=True):
 
 def evaluate_rules(root: RuleNode, obj: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[FieldError]:
     """The errors of all rules of an object, in the order of evaluation."""
+    return evaluate_value(root, obj, None, ABSENT if old is None else old)
+
+
+def evaluate_value(rules: RuleNode, value: Any, path: str | None, old: Any = ABSENT) -> list[FieldError]:
+    """The errors of all rules of a value at a path; ``old`` is ``ABSENT`` where there was none."""
     errors: list[FieldError] = []
-    previous = ABSENT if old is None else old
     with suppress(_Stopped):
-        _Evaluation(errors).visit(root, obj, previous, None, _Anchor(obj, previous))
+        _Evaluation(errors).visit(rules, value, old, path, _Anchor(value, old))
     return errors
 
 
@@ -229,7 +230,7 @@ class _Evaluation:
         """Evaluate the rules of a value, then those below it. ``old`` is ``ABSENT`` when nothing corresponds."""
         if value is None:
             return
-        if rules.rules:
+        if rules.raw:
             self._evaluate(rules, value, old, path, anchor)
         if type(value) is dict:
             for name in value:
@@ -252,9 +253,13 @@ class _Evaluation:
         self.visit(below, value[step], counterpart, path, anchor)
 
     def _evaluate(self, rules: RuleNode, value: Any, old: Any, path: str | None, anchor: _Anchor) -> None:
-        has_old = old is not ABSENT and old is not None and rules.uses_old_self
-        variables = Variables(rules.convert(value), rules.convert(old) if has_old else None, has_old=has_old)
         kind = (rules.node.types or ("",))[0] if not rules.node.int_or_string else ""
+        try:
+            has_old = old is not ABSENT and old is not None and rules.uses_old_self
+        except CompileError as error:
+            self.errors.append(wording.invalid(path, kind, f"rule compile error: {error}"))
+            return
+        variables = Variables(rules.convert(value), rules.convert(old) if has_old else None, has_old=has_old)
         for rule in rules.rules:
             transition = rule.program.uses_old_self
             if transition and not has_old and not rule.optional_old_self:

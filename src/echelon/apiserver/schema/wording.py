@@ -72,9 +72,14 @@ def number(value: float) -> str:
     return repr(value)
 
 
+class Record(dict[str, object]):
+    """Stands for a Go struct: its fields keep their order in messages, where keys of maps are sorted."""
+
+
 def to_json(value: object) -> str:
     """JSON as Go's ``encoding/json`` writes it: sorted keys, ``<``, ``>`` and ``&`` escaped."""
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    option = 0 if isinstance(value, Record) else orjson.OPT_SORT_KEYS
+    text = orjson.dumps(value, option=option).decode()
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

@@ -10,8 +10,10 @@ from echelon.apiserver.builtin.hooks.jobs import JOB_HOOKS
 from echelon.apiserver.builtin.hooks.networking import NETWORKING_HOOKS
 from echelon.apiserver.builtin.hooks.pods import POD_HOOKS
 from echelon.apiserver.builtin.hooks.workloads import WORKLOAD_HOOKS
+from echelon.apiserver.crd.hooks import CustomResourceDefinitionHooks
+from echelon.apiserver.definitions import Hooks
 
-HOOKS: dict[str, KindHooks] = {
+HOOKS: dict[str, Hooks] = {
     **CONFIGURATION_HOOKS,
     **POD_HOOKS,
     **WORKLOAD_HOOKS,
@@ -19,6 +21,7 @@ HOOKS: dict[str, KindHooks] = {
     **NETWORKING_HOOKS,
     **ACCESS_HOOKS,
     **CLUSTER_HOOKS,
+    "apiextensions.CustomResourceDefinition": CustomResourceDefinitionHooks(),
 }
 """By the kind's key in the table of types."""
 

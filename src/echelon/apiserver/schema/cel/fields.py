@@ -28,13 +28,20 @@ Scope = Mapping[str, Structural | None]
 _SCALARS = frozenset(("string", "integer", "number", "boolean"))
 
 
-def check_fields(program: Program, node: Structural, *, optional_old_self: bool = False) -> None:
-    """Raises: CompileError: the expression reads a field that the schema does not have."""
+def check_fields(program: Program, node: Structural, *, optional_old_self: bool = False) -> str:
+    """Follow the fields an expression reads; the CEL type of its value, ``dyn`` when that is not certain.
+
+    Raises:
+        CompileError: it reads a field that the schema does not have.
+    """
     problems: list[tuple[int, str]] = []
-    _Check(problems).type_of(program.tree.root, {SELF: node, OLD_SELF: None if optional_old_self else node})
-    if problems:
-        lines = [_pointing(program, id_, text) for id_, text in dict.fromkeys(problems)]
-        raise CompileError("compilation failed: " + "\n".join(lines))
+    scope = {SELF: node, OLD_SELF: None if optional_old_self else node}
+    found = _Check(problems).type_of(program.tree.root, scope)
+    if not problems:
+        certain = program.returns == "dyn" and found is not None and len(found.types) == 1
+        return _type_name(found.types[0]) if certain and found is not None else program.returns
+    lines = [_pointing(program, id_, text) for id_, text in dict.fromkeys(problems)]
+    raise CompileError("compilation failed: " + "\n".join(lines))
 
 
 def _pointing(program: Program, id_: int, problem: str) -> str:
@@ -76,8 +83,8 @@ class _Check:
         if "object" in node.types:
             self.problems.append((id_, f"undefined field '{name}'"))
         elif _SCALARS.intersection(node.types) or "array" in node.types:
-            kind = node.types[0]
-            self.problems.append((id_, f"type '{_TYPE_NAMES.get(kind, kind)}' does not support field selection"))
+            kind = _type_name(node.types[0])
+            self.problems.append((id_, f"type '{kind}' does not support field selection"))
         return None
 
     def _call(self, call: Call, scope: Scope) -> Structural | None:
@@ -101,7 +108,11 @@ class _Check:
         return self.type_of(fold.result, bound)
 
 
-_TYPE_NAMES = {"integer": "int", "number": "double", "boolean": "bool", "array": "list"}
+_TYPE_NAMES = {"integer": "int", "number": "double", "boolean": "bool", "array": "list", "object": "map"}
+
+
+def _type_name(kind: str) -> str:
+    return _TYPE_NAMES.get(kind, kind)
 
 
 def fields_read(program: Program) -> frozenset[str] | None:
