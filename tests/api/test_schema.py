@@ -32,7 +32,6 @@ class Tree(Value, frozen=True, kw_only=True):
     leaf: Annotated[Leaf | None, Field("One leaf.")] = None
     leaves: Annotated[tuple[Leaf, ...], Field("Leaves.", max_items=3, list_type="map", list_map_keys=("name",))] = ()
     kind: Literal["Oak", "Elm"] = "Oak"
-    open_kind: Annotated[Literal["Oak", "Elm"] | None, Field(enum=False)] = None
     when: Annotated[Time | None, Field("When.")] = None
     count: Annotated[Int32, Field(minimum=1)] = 3
     share: Annotated[IntOrPercent | None, Field(pattern="%$")] = None
@@ -87,7 +86,6 @@ def test_what_has_no_default_is_required() -> None:
             },
         ),
         ("kind", {"type": "string", "enum": ["Oak", "Elm"], "default": "Oak"}),
-        ("openKind", {"type": "string"}),
         ("when", {"type": "string", "format": "date-time", "description": "When."}),
         ("count", {"type": "integer", "format": "int32", "minimum": 1, "default": 3}),
         (

@@ -53,7 +53,6 @@ class Field(msgspec.Struct, frozen=True, eq=False):
     list_map_keys: tuple[str, ...] = ()
     map_type: Literal["atomic", "granular"] | None = None
     embedded: bool = False
-    enum: bool = True  # whether the schema lists the values of a Literal
     required: bool | None = None
     rules: tuple[Rule, ...] = ()
     absent_from: tuple[str, ...] = ()
@@ -92,9 +91,12 @@ Manifest = Annotated[msgspec.Raw, Field(embedded=True)]
 
 Snapshots and Works carry many and large ones that are mostly passed on: text is copied from the one
 to the other without being decoded or encoded. Who must look inside decodes that one object
-(``orjson.loads(manifest)``). A ``Raw`` keeps the buffer alive that it was decoded from; ``.copy()``
+(``msgspec.json.decode(manifest)``). A ``Raw`` keeps the buffer alive that it was decoded from; ``.copy()``
 one that outlives its object.
 """
+
+NO_MANIFEST = msgspec.Raw()
+"""The default of a ``Manifest`` that may be missing; ``Manifest | None`` is beyond msgspec. Compare with ``is``."""
 
 IMMUTABLE = "self == oldSelf"
 """The rule text of a field that may not change once set."""

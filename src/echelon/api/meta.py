@@ -149,7 +149,7 @@ class LabelSelectorRequirement(msgspec.Struct, frozen=True, omit_defaults=True, 
     key: Annotated[str, Field("The label.")]
     operator: Annotated[
         Literal["In", "NotIn", "Exists", "DoesNotExist"],
-        Field("Whether the value must be one of the values or none of them, or the label be there or not.", enum=False),
+        Field("Whether the value must be one of the values or none of them, or the label be there or not."),
     ]
     values: Annotated[
         Sequence[str], Field("The values of In and NotIn; none for the other operators.", list_type="atomic")

@@ -158,8 +158,6 @@ def mark(schema: Schema, marker: Field) -> Schema:
         marked["x-kubernetes-list-map-keys"] = list(marker.list_map_keys)
     if marker.embedded:
         marked["x-kubernetes-embedded-resource"] = True
-    if not marker.enum:
-        marked.pop("enum", None)
     return with_rules(marked, marker.rules)
 
 

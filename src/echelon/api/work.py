@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from echelon.api.fields import Field, Int64, Manifest, Time, Value
+from echelon.api.fields import NO_MANIFEST, Field, Int64, Manifest, Time, Value
 from echelon.api.meta import Condition, KubeObject, Resource
 from echelon.api.placement import GROUP, ApplyStrategy, PatchDetail, ReportBackStrategy
 
@@ -70,9 +70,9 @@ class DiffDetails(Value, frozen=True, kw_only=True):
 class BackReportedStatus(Value, frozen=True, kw_only=True):
     """The status of an object as the member has it."""
 
-    observed_status: Annotated[
-        Manifest | None, Field("An object of the manifest's kind and name that holds the status.")
-    ] = None
+    observed_status: Annotated[Manifest, Field("An object of the manifest's kind and name that holds the status.")] = (
+        NO_MANIFEST
+    )
     observation_time: Annotated[Time, Field("When the status was read.")]
 
 
