@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from random import Random
 
 import pytest
@@ -39,15 +38,6 @@ def told(informer: Informer[Widget]) -> list[str]:
 
     informer.add_handler(handle)
     return told
-
-
-@pytest.fixture
-async def running(informer: Informer[Widget]) -> AsyncIterator[None]:
-    task = asyncio.create_task(informer.run())
-    await informer.wait_for_sync()
-    yield
-    task.cancel()
-    await asyncio.wait([task])
 
 
 async def test_objects_are_read_by_key_namespace_and_index(client: Client, server: FakeServer) -> None:
@@ -170,10 +160,11 @@ async def test_failing_handler_does_not_keep_others_from_hearing(informer: Infor
     assert len(heard) == 1
 
 
-@pytest.mark.usefixtures("running")
 async def test_deletions_during_an_outage_are_told(
     informer: Informer[Widget], told: list[str], server: FakeServer
 ) -> None:
+    task = asyncio.create_task(informer.run())
+    await informer.wait_for_sync()
     for name in "ab":
         server.put(f"{WIDGETS}/{name}", {})
     await asyncio.sleep(0.1)
@@ -182,3 +173,5 @@ async def test_deletions_during_an_outage_are_told(
     server.compact()
     await asyncio.sleep(10)
     assert told == ["ADDED a 2", "ADDED b 3", "DELETED a 2"]
+    task.cancel()
+    await asyncio.wait([task])

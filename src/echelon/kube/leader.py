@@ -114,11 +114,13 @@ class LeaderElector:
         self._gauge.set(1)
         try:
             await self._keep_leading()
+        except asyncio.CancelledError:
+            if self.is_leader:
+                await self._release()
+            raise
         finally:
             self._gauge.set(0)
             self._leading.clear()
-            if self.is_leader:
-                await self._release()
             self._leads_until = float("-inf")
 
     async def _become_leader(self) -> None:
