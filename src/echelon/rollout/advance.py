@@ -65,10 +65,8 @@ def _give_back(group: GroupLedger) -> None:
 
 def _advance_stage(ledger: Ledger, stage: StageLedger, facts: Facts, now: datetime, claims: list[Claim]) -> None:
     stage.reach(now)
-    if not stage.plan.size:
-        for group in stage.groups:
-            group.reach(now)
-    for group in stage.groups:
+    for group in stage.empty_groups:
+        group.reach(now)
         settle_group(group, now)
     settle_stage(stage, now)
     if not _pass_gates(stage, None, Timing.BEFORE, facts, now):
@@ -84,11 +82,10 @@ def _advance_stage(ledger: Ledger, stage: StageLedger, facts: Facts, now: dateti
 
 def _open_group(stage: StageLedger, group: GroupLedger, facts: Facts, now: datetime) -> bool:
     """Whether targets of the group may start."""
-    if group.all_ended and group.plan.targets:
+    if group.all_ended:
         return False
     group.reach(now)
-    settle_group(group, now)
-    return _pass_gates(stage, group, Timing.BEFORE, facts, now) and bool(group.waiting or group.running)
+    return not group.before or _pass_gates(stage, group, Timing.BEFORE, facts, now)
 
 
 def _finish_group(stage: StageLedger, group: GroupLedger, facts: Facts, now: datetime) -> bool:

@@ -8,7 +8,7 @@ cut to the first few, with the full count beside them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -262,11 +262,15 @@ def sentence(blocker: Blocker) -> str:
             return f"stage {blocker.stage} waits after its updates{_period(blocker.since, blocker.until)}"
         case RunningBlocker():
             names = _names(blocker.targets, blocker.count)
-            return f"{names} in group {blocker.group} of stage {blocker.stage} being updated{_period(blocker.since)}"
+            be = "is" if blocker.count == 1 else "are"
+            return (
+                f"{names} in group {blocker.group} of stage {blocker.stage} {be} being updated{_period(blocker.since)}"
+            )
         case UnreadyBlocker():
             names = _names(blocker.targets, blocker.count)
             where = f"in group {blocker.group} of stage {blocker.stage}"
-            return f"{names} {where} not ready{_period(blocker.since, blocker.until)}: {blocker.reason}"
+            be = "is" if blocker.count == 1 else "are"
+            return f"{names} {where} {be} not ready{_period(blocker.since, blocker.until)}: {blocker.reason}"
         case ConcurrencyBlocker():
             where = f"stage {blocker.stage}" if blocker.group is None else f"group {blocker.group}"
             return f"{blocker.waiting} more wait for a place: {where} updates at most {blocker.limit} at a time"
@@ -296,5 +300,8 @@ def _names(targets: tuple[str, ...], count: int) -> str:
 
 
 def _period(since: datetime | None, until: datetime | None = None) -> str:
-    parts = [f" {word} {moment:%Y-%m-%dT%H:%M:%S%z}" for word, moment in (("since", since), ("until", until)) if moment]
-    return ",".join(parts)
+    return ",".join(f" {word} {_time(moment)}" for word, moment in (("since", since), ("until", until)) if moment)
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -12,7 +12,7 @@ out again with each decision until the operation is seen.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -82,6 +82,11 @@ class GroupLedger:
         return self.counts[TargetState.NOT_STARTED] + self.counts[TargetState.PENDING]
 
     @property
+    def begun(self) -> bool:
+        """Whether a target of it runs, or ran."""
+        return bool(self.running or self.counts[TargetState.COMPLETED] or self.counts[TargetState.FAILED])
+
+    @property
     def all_ended(self) -> bool:
         return not self.running and not self.waiting
 
@@ -95,12 +100,14 @@ class GroupLedger:
 
     @property
     def nothing_done(self) -> bool:
-        return derive.nothing_done(self.counts, reached=self.started_at is not None)
+        """Whether all its targets are skipped (as ``derive.nothing_done``, without counting them)."""
+        size = len(self.targets)
+        return self.counts[TargetState.SKIPPED] == size and (size > 0 or self.started_at is not None)
 
     @property
     def done(self) -> bool:
         """Whether the group holds up its stage no longer."""
-        return self.state(halted=False) in derive.ENDED
+        return not self.running and self.state(halted=False) in derive.ENDED
 
     def state(self, *, halted: bool) -> State:
         return derive.group_state(
@@ -186,6 +193,7 @@ class StageLedger:
         "after",
         "before",
         "concurrency",
+        "empty_groups",
         "failures_allowed",
         "finished_at",
         "groups",
@@ -202,6 +210,7 @@ class StageLedger:
         self.plan = plan
         self.source = source
         self.groups = [GroupLedger(group, part) for group, part in zip(plan.groups, source.groups, strict=True)]
+        self.empty_groups = [group for group in self.groups if not group.targets]
         self.before = list(source.before)
         self.after = list(source.after)
         self.wait = source.wait
@@ -232,6 +241,8 @@ class StageLedger:
     @property
     def done(self) -> bool:
         """Whether the next stage may be reached."""
+        if any(group.running for group in self.groups):
+            return False
         return self.state([group.state(halted=False) for group in self.groups], halted=False) in derive.ENDED
 
     def state(self, groups: list[State], *, halted: bool) -> State:
@@ -352,6 +363,10 @@ class Ledger:
                 return stage
             self._first_open += 1
         return None
+
+    def open_stages(self) -> Sequence[StageLedger]:
+        """The current stage and those after it."""
+        return self.stages[self._first_open :] if self.current is not None else ()
 
     def place(self, target: str) -> tuple[StageLedger, GroupLedger, int] | None:
         """Where a target stands, or None when it is not part of the plan."""

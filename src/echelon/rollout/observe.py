@@ -36,7 +36,7 @@ def observe(ledger: Ledger, facts: Facts, now: datetime) -> None:
         if name not in facts.operations:
             _forget_operation(ledger, name)
     for stage, group in ledger.groups:
-        if group.running:
+        if group.begun:
             _note_begun(ledger, stage, group, now)
     _retry(ledger)
     skip_departed(ledger, facts.left, now)
@@ -164,12 +164,12 @@ class PendingGate(NamedTuple):
 
 def pending_gates(ledger: Ledger) -> Iterator[PendingGate]:
     """Every gate that is reached and closed, in the order of the plan; what is done waits for none."""
-    for stage in ledger.stages:
-        if stage.done:
+    for stage in ledger.open_stages():
+        if stage.started_at is None or stage.done:
             continue
         yield from _pending_of(stage.plan.name, None, stage)
         for group in stage.groups:
-            if not group.done:
+            if (group.before or group.after) and not group.done:
                 yield from _pending_of(stage.plan.name, group.plan.name, group)
 
 
