@@ -218,6 +218,7 @@ def check(**change):
         ({"kind": "Gadget"}, "invalid object type: example.com/v1, Kind=Gadget"),
         ({"apiVersion": "v1"}, "invalid object type: /v1, Kind=Widget"),
         ({"metadata": {"name": "w", "managedFields": []}}, "metadata.managedFields must be nil"),
+        ({"metadata": ["w"]}, "error decoding YAML: cannot unmarshal array into metadata"),
         ({"metadata": {"name": "b"}}, "the name of the object (b) does not match the name on the URL (w)"),
     ],
 )

@@ -224,6 +224,8 @@ def check_applied(applied: object, *, name: str, api_version: str, kind: str) ->
     if (applied.get("apiVersion"), applied.get("kind")) != (api_version, kind):
         raise bad_request(f"invalid object type: {_version_and_kind(applied)}")
     metadata = applied.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise bad_request(f"error decoding YAML: cannot unmarshal {json_kind(metadata)} into metadata")
     if metadata.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
     named = metadata.get("name") or name
