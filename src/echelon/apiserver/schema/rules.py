@@ -23,7 +23,7 @@ import structlog
 from echelon.apiserver.errors import FieldError
 from echelon.apiserver.schema import wording
 from echelon.apiserver.schema.cel.escaping import unescape
-from echelon.apiserver.schema.cel.fields import check_fields, fields_read
+from echelon.apiserver.schema.cel.fields import fields_read, read_fields
 from echelon.apiserver.schema.cel.runtime import (
     BudgetExceeded,
     CompileError,
@@ -74,8 +74,8 @@ def compile_rule(raw: Mapping[str, Any], node: Structural) -> Rule:
     """
     optional = bool(raw.get("optionalOldSelf"))
     text = str(raw["rule"])
-    program = compile_expression(text, optional_old_self=optional)
-    if check_fields(program, node, optional_old_self=optional) not in ("bool", "dyn"):
+    program, returns = _compile(text, node, optional_old_self=optional)
+    if returns not in ("bool", "dyn"):
         raise CompileError("cel expression must evaluate to a bool")
     return Rule(
         program=program,
@@ -88,6 +88,15 @@ def compile_rule(raw: Mapping[str, Any], node: Structural) -> Rule:
     )
 
 
+def _compile(text: str, node: Structural, *, optional_old_self: bool = False) -> tuple[Program, str]:
+    """The program of an expression over a node, and the type of its value."""
+    program = compile_expression(text, optional_old_self=optional_old_self)
+    reading = read_fields(program, node, optional_old_self=optional_old_self)
+    if reading.text != text:
+        program = compile_expression(reading.text, optional_old_self=optional_old_self)
+    return program, reading.returns
+
+
 def compile_message(raw: Mapping[str, Any], node: Structural) -> Program:
     """Compile the ``messageExpression`` of a rule.
 
@@ -95,8 +104,7 @@ def compile_message(raw: Mapping[str, Any], node: Structural) -> Program:
         CompileError: it cannot be.
     """
     try:
-        program = compile_expression(raw["messageExpression"])
-        returns = check_fields(program, node)
+        program, returns = _compile(raw["messageExpression"], node)
     except CompileError as error:
         raise CompileError(f"messageExpression {error}") from error
     if returns not in ("string", "dyn"):

@@ -2,12 +2,16 @@
 
 The runtime takes ``self`` for a value of unknown type; here types are followed from the schema
 through selections, indexes and macros, as far as they are certain. That is enough to refuse a rule
-that names a field there is not, the most frequent mistake in rules.
+that names a field there is not, the most frequent mistake in rules, and to read times and durations as
+such: their fields hold text, so ``typed_text`` writes the conversion around every reading of one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+import msgspec
 
 from echelon.apiserver.schema.cel.escaping import unescape
 from echelon.apiserver.schema.cel.runtime import OLD_SELF, SELF, CompileError, Program
@@ -24,24 +28,53 @@ from echelon.apiserver.schema.cel.syntax import (
 from echelon.apiserver.schema.structural import Structural
 
 Scope = Mapping[str, Structural | None]
+Span = tuple[int, int]
+
+_FIELD = re.compile(r"\.\s*\w+", re.ASCII)
 
 _SCALARS = frozenset(("string", "integer", "number", "boolean"))
 
 
-def check_fields(program: Program, node: Structural, *, optional_old_self: bool = False) -> str:
-    """Follow the fields an expression reads; the CEL type of its value, ``dyn`` when that is not certain.
+class Reading(msgspec.Struct, frozen=True):
+    """What is known of an expression over a schema.
+
+    ``returns`` is the CEL type of its value, ``dyn`` when that is not certain; ``text`` is the
+    expression with conversions for times and durations.
+    """
+
+    returns: str
+    text: str
+
+
+def read_fields(program: Program, node: Structural, *, optional_old_self: bool = False) -> Reading:
+    """Follow the fields an expression reads from a value with the schema ``node``.
 
     Raises:
         CompileError: it reads a field that the schema does not have.
     """
-    problems: list[tuple[int, str]] = []
-    scope = {SELF: node, OLD_SELF: None if optional_old_self else node}
-    found = _Check(problems).type_of(program.tree.root, scope)
-    if not problems:
-        certain = program.returns == "dyn" and found is not None and len(found.types) == 1
-        return _type_name(found.types[0]) if certain and found is not None else program.returns
-    lines = [_pointing(program, id_, text) for id_, text in dict.fromkeys(problems)]
-    raise CompileError("compilation failed: " + "\n".join(lines))
+    check = _Check(program)
+    found = check.type_of(program.tree.root, {SELF: node, OLD_SELF: None if optional_old_self else node})
+    if check.problems:
+        lines = [_pointing(program, id_, text) for id_, text in dict.fromkeys(check.problems)]
+        raise CompileError("compilation failed: " + "\n".join(lines))
+    returns = program.returns
+    if returns == "dyn" and found is not None and len(found.types) == 1:
+        returns = _type_name(found.types[0])
+    return Reading(returns, _converted(program.text, check.moments))
+
+
+_CONVERSIONS = {
+    "date": "timestamp({} + 'T00:00:00Z')",
+    "datetime": "timestamp({})",
+    "duration": "duration({})",
+}
+
+
+def _converted(text: str, moments: Mapping[Span, str]) -> str:
+    """The text with conversions around readings; those that begin last are rewritten first."""
+    for (start, end), form in sorted(moments.items(), reverse=True):
+        text = text[:start] + _CONVERSIONS[form].format(text[start:end]) + text[end:]
+    return text
 
 
 def _pointing(program: Program, id_: int, problem: str) -> str:
@@ -54,16 +87,22 @@ def _pointing(program: Program, id_: int, problem: str) -> str:
 
 
 class _Check:
-    def __init__(self, problems: list[tuple[int, str]]) -> None:
-        self.problems = problems
+    """One walk over an expression: the problems found, and where times and durations are read."""
+
+    def __init__(self, program: Program) -> None:
+        self.text = program.text
+        self.positions = program.tree.positions
+        self.problems: list[tuple[int, str]] = []
+        self.moments: dict[Span, str] = {}
 
     def type_of(self, expression: Expression, scope: Scope) -> Structural | None:
         """The schema of the expression's value, ``None`` when it is not known."""
         match expression:
             case Identifier(name=name):
-                return scope.get(name)
-            case Select(id=id_, operand=operand, field=field):
-                return self._field(id_, self.type_of(operand, scope), unescape(field))
+                return self._noted(expression, scope.get(name))
+            case Select(id=id_, operand=operand, field=field, test=test):
+                found = self._field(id_, self.type_of(operand, scope), unescape(field))
+                return found if test else self._noted(expression, found)
             case Call():
                 return self._call(expression, scope)
             case Fold():
@@ -72,6 +111,26 @@ class _Check:
                 for element in expression.elements:
                     self.type_of(element, scope)
         return None
+
+    def _noted(self, expression: Identifier | Select, node: Structural | None) -> Structural | None:
+        """The schema as it is, after a look whether it is that of a time or duration."""
+        if node is not None and node.types == ("string",):
+            form = node.format.replace("-", "")
+            span = self._span(expression) if form in _CONVERSIONS else None
+            if span is not None:
+                self.moments[span] = form
+        return node
+
+    def _span(self, expression: Identifier | Select) -> Span | None:
+        """Where the expression stands in the text, if it stands there as written."""
+        first = _first(expression)
+        if first is None or not self.text.startswith(first.name, self.positions.get(first.id, -1)):
+            return None
+        start = self.positions[first.id]
+        if isinstance(expression, Identifier):
+            return start, start + len(first.name)
+        field = _FIELD.match(self.text, self.positions.get(expression.id, len(self.text)))
+        return (start, field.end()) if field else None
 
     def _field(self, id_: int, node: Structural | None, name: str) -> Structural | None:
         if node is None or node.int_or_string:
@@ -106,6 +165,20 @@ class _Check:
         for part in (fold.condition, fold.step):
             self.type_of(part, bound)
         return self.type_of(fold.result, bound)
+
+
+def _first(expression: Expression) -> Identifier | None:
+    """The name that a chain of selections and indexes begins with."""
+    while True:
+        match expression:
+            case Identifier():
+                return expression
+            case Select(operand=operand):
+                expression = operand
+            case Call(function="_[_]", arguments=[operand, _]):
+                expression = operand
+            case _:
+                return None
 
 
 _TYPE_NAMES = {"integer": "int", "number": "double", "boolean": "bool", "array": "list", "object": "map"}
