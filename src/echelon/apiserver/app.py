@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import msgspec
 import structlog
 
 from echelon.apiserver.authentication import (
@@ -25,6 +26,7 @@ from echelon.apiserver.authentication import (
 )
 from echelon.apiserver.builtin import builtin_definitions
 from echelon.apiserver.clock import Clock, SystemClock
+from echelon.apiserver.crd import CustomResourceDefinitionHooks
 from echelon.apiserver.definitions import ResourceDefinition
 from echelon.apiserver.discovery import Discovery
 from echelon.apiserver.errors import StatusError, forbidden, method_not_allowed, no_such_resource, unauthorized
@@ -37,6 +39,7 @@ from echelon.apiserver.handlers.scale import get_scale, patch_scale, update_scal
 from echelon.apiserver.handlers.watch import watch
 from echelon.apiserver.handlers.write import create, update
 from echelon.apiserver.lifecycle import Lifecycle, Provisioning
+from echelon.apiserver.lifecycle.custom_resources import DEFINITIONS_BUCKET
 from echelon.apiserver.metadata import Summary
 from echelon.apiserver.objects import Objects
 from echelon.apiserver.openapi import OpenAPI
@@ -80,7 +83,7 @@ class ApiServer:
         git_version: str = "v1.33.0",
         clock: Clock | None = None,
     ) -> None:
-        registry = Registry(builtin_definitions() if definitions is None else definitions)
+        registry = Registry(default_definitions() if definitions is None else definitions)
         self.objects = Objects(keyspace, registry, clock or SystemClock())
         self.authenticator = authenticator or StaticTokens({})
         self.authorizer = authorizer or MastersOnly()
@@ -230,6 +233,16 @@ class ApiServer:
 
     def _action_names(self, group: str, plural: str) -> list[str]:
         return sorted(name for g, p, name in self._context.actions if (g, p) == (group, plural) and name)
+
+
+def default_definitions() -> list[ResourceDefinition]:
+    """The built-in kinds, CustomResourceDefinitions with their rules among them."""
+    return [
+        msgspec.structs.replace(definition, hooks=CustomResourceDefinitionHooks())
+        if definition.bucket == DEFINITIONS_BUCKET
+        else definition
+        for definition in builtin_definitions()
+    ]
 
 
 _INTERNAL = StatusError(500, "InternalError", "Internal error occurred: see the log of the server", details={})

@@ -143,6 +143,7 @@ def prepare_changed(obj: Object, old: Object, write: Write) -> Object:
     """
     definition = write.definition
     check_types(obj, write)
+    obj = _writable(obj, write)
     refine(obj, write)
     if write.subresource == "status":
         obj = _status_only(obj, old)
@@ -197,6 +198,15 @@ def refuse(errors: list[FieldError], obj: Object, definition: ResourceDefinition
     """Raises: StatusError: 422 when there are errors."""
     if errors:
         raise invalid(definition.group, definition.kind, obj["metadata"].get("name", ""), errors)
+
+
+def _writable(obj: Object, write: Write) -> Object:
+    """The part of the object that an update can change: with a status endpoint, all but status or nothing else."""
+    if write.subresource == "status":
+        return {key: obj[key] for key in ("apiVersion", "kind", "metadata", "status") if key in obj}
+    if write.served.version.status:
+        return {key: value for key, value in obj.items() if key != "status"}
+    return obj
 
 
 def _status_only(obj: Object, old: Object) -> Object:

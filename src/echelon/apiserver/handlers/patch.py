@@ -40,9 +40,10 @@ async def patch(context: Context, target: Target) -> Answer:
         return await apply(context, target, form)
     write = target.write(write_options(target.request.query, "PatchOptions"))
     body = await target.request.body()
-    change = patch_function(target, type_, body)
+    changes = parse_patch(body)
     if write.options.field_validation != "Ignore":
-        write.duplicates = duplicate_fields(body, orjson.loads(body))
+        write.duplicates = duplicate_fields(body, changes)
+    change = patch_function(target, type_, changes)
     value = await context.objects.update(target.name, change, write)
     return answer(context, target, value, write, form, 200)
 
@@ -90,16 +91,20 @@ def checked_type(target: Target) -> str:
     return type_
 
 
-def patch_function(target: Target, type_: str, body: bytes) -> Patch:
-    """What the patch in a body does to an object.
+def parse_patch(body: bytes) -> Any:
+    """The patch in a body.
 
     Raises:
         StatusError: 400 when the body is not JSON.
     """
     try:
-        changes: Any = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise bad_request(f"error decoding patch: {json_syntax.explain(body)}") from None
+
+
+def patch_function(target: Target, type_: str, changes: Any) -> Patch:
+    """What a patch does to an object."""
     if type_ == JSON_PATCH:
         return lambda old: _an_object(apply_json_patch(old, changes))
     if type_ == MERGE_PATCH:

@@ -11,7 +11,7 @@ from echelon.apiserver.body import decode_object
 from echelon.apiserver.definitions import Object, Scale
 from echelon.apiserver.errors import invalid, invalid_value, no_such_resource
 from echelon.apiserver.handlers.context import Context, Target
-from echelon.apiserver.handlers.patch import Patch, checked_type, patch_function
+from echelon.apiserver.handlers.patch import Patch, checked_type, parse_patch, patch_function
 from echelon.apiserver.handlers.selection import existing
 from echelon.apiserver.jsonpath import compile_path, dotted
 from echelon.apiserver.preparation import check_name, check_namespace
@@ -39,7 +39,7 @@ async def update_scale(context: Context, target: Target) -> Answer:
 
 async def patch_scale(context: Context, target: Target) -> Answer:
     """Patch the scale of an object."""
-    change = patch_function(target, checked_type(target), await target.request.body())
+    change = patch_function(target, checked_type(target), parse_patch(await target.request.body()))
     return await _change(context, target, change, "PatchOptions")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from echelon.apiserver import rendering
 from echelon.apiserver.body import decode_object, duplicate_fields
 from echelon.apiserver.definitions import Object
-from echelon.apiserver.errors import invalid, invalid_value
+from echelon.apiserver.errors import FieldError, invalid
 from echelon.apiserver.handlers.context import Context, Target
 from echelon.apiserver.negotiate import Form
 from echelon.apiserver.preparation import Write, check_name, check_namespace
@@ -30,11 +30,13 @@ async def update(context: Context, target: Target) -> Answer:
     check_name(obj, target.name)
     check_namespace(obj, write)
     definition, metadata = target.definition, obj["metadata"]
-    if not definition.builtin and not metadata.get("resourceVersion"):
-        fault = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-        raise invalid(definition.group, definition.kind, target.name, [fault])
 
     def replace(old: Object) -> Object:
+        if not definition.builtin and not metadata.get("resourceVersion"):
+            fault = FieldError(
+                "FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0x0: must be specified for an update"
+            )
+            raise invalid(definition.group, definition.kind, target.name, [fault])
         return {**obj, "metadata": dict(metadata)}
 
     value = await context.objects.update(target.name, replace, write, uid=metadata.get("uid"))

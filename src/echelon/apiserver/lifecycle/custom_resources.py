@@ -23,6 +23,7 @@ from echelon.apiserver.objects import Changed, Objects
 from echelon.apiserver.query import DeleteOptions
 
 GROUP, PLURAL = "apiextensions.k8s.io", "customresourcedefinitions"
+DEFINITIONS_BUCKET = f"{GROUP}/{PLURAL}"
 log = structlog.get_logger(__name__)
 _Change = Callable[[Object], bool]
 
@@ -58,11 +59,11 @@ class CustomResourceController:
             self._worker.add(name)
 
     def _definitions(self) -> Iterator[Object]:
-        for record in self._objects.keyspace.bucket(f"{GROUP}/{PLURAL}").list():
+        for record in self._objects.keyspace.bucket(DEFINITIONS_BUCKET).list():
             yield orjson.loads(record.value)
 
     async def _handle(self, name: str) -> None:
-        record = self._objects.keyspace.bucket(f"{GROUP}/{PLURAL}").get("", name)
+        record = self._objects.keyspace.bucket(DEFINITIONS_BUCKET).get("", name)
         if record is None:
             self._withdraw(name)
             return
