@@ -32,19 +32,14 @@ class Mounts:
         return sorted(self._clusters)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         name = path[len(_PREFIX) :].split("/", 1)[0] if path.startswith(_PREFIX) else ""
         cluster = self._clusters.get(name)
         if cluster is None:
             await self._not_found(send)
             return
-        mount = _PREFIX + name
         inner = dict(scope)
-        inner["root_path"] = scope.get("root_path", "") + mount
-        inner["path"] = path[len(mount) :] or "/"
-        raw = scope.get("raw_path")
-        if raw is not None:
-            inner["raw_path"] = raw[len(mount) :] or b"/"
+        inner["root_path"] = scope.get("root_path", "") + _PREFIX + name
         await cluster(inner, receive, send)
 
     async def _not_found(self, send: Send) -> None:

@@ -1,0 +1,110 @@
+"""``echelon up``: a hub with members on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import click
+
+from echelon import __version__
+from echelon.cli.logs import log_to_stderr
+from echelon.cli.loop import run
+from echelon.cli.main import CannotStart
+from echelon.local.hub import CannotServe, EmbeddedHub, HubOptions
+from echelon.local.members import BadMember, parse_members
+
+_DEFAULT_PORT = 7443
+
+
+def default_data() -> Path:
+    """Where a hub keeps its data unless it is told otherwise."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "echelon"
+
+
+@click.command()
+@click.option(
+    "--member",
+    "members",
+    multiple=True,
+    metavar="NAME[:key=value,…]",
+    help="A member with the labels of its MemberCluster; repeatable. Without it: those in the data, or, "
+    "the first time, the three of the staged rollout tutorial.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=default_data,
+    show_default="~/.local/share/echelon",
+    help="Folder that keeps everything.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=_DEFAULT_PORT,
+    show_default=True,
+    help="TLS port on the loopback address; 0 takes a free one.",
+)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, dir_okay=False),
+    show_default="kubeconfig in the data folder",
+    help="File to write the contexts hub, member1, … to.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log what the controllers do.")
+def up(members: tuple[str, ...], data: Path, port: int, kubeconfig: Path | None, verbose: bool) -> None:
+    """Start a hub with members on this machine.
+
+    One process serves the hub and every member, each as an API server of its own that kubectl takes
+    for a cluster. Started again on the same data, it goes on where it was.
+    """
+    log_to_stderr(verbose=verbose)
+    try:
+        specs = parse_members(members)
+        options = HubOptions(data=data.absolute(), members=specs, port=port, kubeconfig=kubeconfig)
+        run(_serve(options))
+    except (BadMember, CannotServe) as error:
+        raise CannotStart(str(error)) from None
+
+
+async def _serve(options: HubOptions) -> None:
+    began = time.monotonic()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    hub = await EmbeddedHub.start(options)
+    try:
+        click.echo(_greeting(hub, options, time.monotonic() - began))
+        waiting = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(hub.wait())]
+        done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        for task in done:
+            task.result()
+        click.echo("\nstopping…")
+    finally:
+        await hub.close()
+
+
+def _greeting(hub: EmbeddedHub, options: HubOptions, seconds: float) -> str:
+    members = sorted(name for name in hub.fleet.clusters if name != "hub")
+    width = max(len(name) for name in ["hub", *members])
+    lines = [
+        f"Echelon {__version__}: a hub and {len(members)} member{'s' * (len(members) != 1)}, ready in {seconds:.1f} s",
+        "",
+    ]
+    lines += [f"  {name:<{width}}  {hub.url(name)}" for name in ["hub", *members]]
+    lines += [
+        "",
+        "Type next, in another terminal:",
+        f"  export KUBECONFIG={hub.kubeconfig}",
+        "  kubectl --context hub get memberclusters",
+        "",
+        f"Ctrl-C stops it. The data stays in {options.data}; the same command goes on from there.",
+    ]
+    return "\n".join(lines)

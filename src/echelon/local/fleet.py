@@ -1,0 +1,222 @@
+"""A whole fleet in one process: the hub, its controllers, and members with their agents.
+
+What belongs to the fleet is read from the hub itself: every MemberCluster whose cluster resource id
+is ``simulated://…`` gets a cluster and an agent here, whoever created it. So a start on data that is
+there goes on where it was, and members may come and go while the fleet runs. A cluster whose member
+has left is still served, with what was placed on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+import msgspec
+import structlog
+
+from echelon import membership, placement
+from echelon.agent import Agent
+from echelon.api import names
+from echelon.api.cluster import MemberCluster, MemberClusterSpec
+from echelon.api.conditions import JOINED, find_condition
+from echelon.api.core import RBAC, Subject
+from echelon.api.crds import manifests
+from echelon.api.meta import Clock, ObjectMeta, SystemClock
+from echelon.api.work import AppliedWork
+from echelon.apiserver import Database
+from echelon.apiserver.metadata import Summary
+from echelon.kube import crds
+from echelon.kube.client import Client
+from echelon.kube.controller import Controller, For, Request, Result
+from echelon.kube.errors import NotFound
+from echelon.kube.manager import Manager
+from echelon.kube.rest import BeforeWrite
+from echelon.local.cluster import HUB, EmbeddedCluster
+from echelon.local.members import MemberSpec
+from echelon.local.mount import Mounts
+from echelon.placement import PlacementSettings
+
+SIMULATED = "simulated://"
+_ON_MEMBERS = AppliedWork.resource.kind
+
+log = structlog.get_logger(__name__)
+
+
+class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a fleet is run. ``before_write`` is called before each write of a client of the fleet (crash tests)."""
+
+    admin_token: str
+    root_certificate: str | None = None
+    placement: PlacementSettings = PlacementSettings()
+    before_write: BeforeWrite | None = None
+
+
+class EmbeddedFleet:
+    """Hub and members over one database."""
+
+    def __init__(self, database: Database[Summary], options: FleetOptions, *, clock: Clock | None = None) -> None:
+        self._database = database
+        self._options = options
+        self._clock = clock or SystemClock()
+        self.mounts = Mounts()
+        self.clusters: dict[str, EmbeddedCluster] = {}
+        self._agents: dict[str, tuple[Agent, asyncio.Task[None]]] = {}
+        self._manager: Manager | None = None
+        self._running: asyncio.Task[None] | None = None
+        self.on_cluster: Callable[[], None] = lambda: None
+        self._failed: asyncio.Future[None] | None = None
+
+    @property
+    def hub(self) -> EmbeddedCluster:
+        return self.clusters[HUB]
+
+    async def start(self, members: Sequence[MemberSpec]) -> None:
+        """Bring everything up; returns once the hub's controllers run and these members have joined."""
+        self._failed = asyncio.get_running_loop().create_future()
+        hub = await self._start_cluster(HUB)
+        await asyncio.gather(*(self._start_cluster(name) for name in self._database.keyspaces() if name != HUB))
+        client = hub.client("system:echelon-hub", field_manager="echelon-hub", before_write=self._options.before_write)
+        await crds.install(client, manifests())
+        manager = self._manager = Manager(client)
+        membership.add_controllers(manager, self._clock)
+        placement.add_controllers(manager, self._options.placement, self._clock)
+        manager.add(Controller("embedded-members", self._reconcile_member, For(MemberCluster), workers=8))
+        self._running = self._watch_over(manager.run(), "hub controllers")
+        await self._declare(members)
+        await self._wait_until_joined({member.name for member in members})
+
+    async def wait(self) -> None:
+        """Wait until a part of the fleet fails; raises what it failed with."""
+        assert self._failed is not None
+        await self._failed
+
+    async def close(self) -> None:
+        """Stop agents, controllers and servers, in this order; what was written stays."""
+        for agent, _ in self._agents.values():
+            agent.stop()
+        tasks = [task for _, task in self._agents.values()]
+        if self._manager is not None:
+            self._manager.stop()
+        if self._running is not None:
+            tasks.append(self._running)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(cluster.close() for cluster in self.clusters.values()))
+
+    def end_streams(self) -> None:
+        """End open watches of all clusters, so that their connections can be closed."""
+        for cluster in self.clusters.values():
+            cluster.server.end_streams()
+
+    # clusters
+
+    async def _start_cluster(self, name: str) -> EmbeddedCluster:
+        cluster = EmbeddedCluster(
+            name,
+            self._database,
+            admin_token=self._options.admin_token,
+            root_certificate=self._options.root_certificate,
+        )
+        await cluster.start()
+        self.clusters[name] = cluster
+        self.mounts.add(name, cluster.server)
+        self.on_cluster()
+        return cluster
+
+    def _watch_over(self, work: Coroutine[None, None, None], what: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=what)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self._failed is None or self._failed.done():
+            return
+        error = task.exception()
+        if error is not None:
+            self._failed.set_exception(error)
+
+    # members
+
+    async def _declare(self, members: Sequence[MemberSpec]) -> None:
+        """Create these members, or give them these labels if they are there."""
+        client = self.hub.client("system:echelon-up", field_manager="echelon-up")
+        for member in members:
+            try:
+                present = await client.get(MemberCluster, member.name)
+            except NotFound:
+                await client.create(_member_cluster(member))
+                continue
+            labels = {**present.metadata.labels, **member.labels}
+            metadata = msgspec.structs.replace(present.metadata, labels=labels)
+            await client.patch_object(present, msgspec.structs.replace(present, metadata=metadata))
+
+    async def _reconcile_member(self, request: Request) -> Result | None:
+        """Run a cluster and an agent for each simulated member."""
+        assert self._manager is not None
+        member = self._manager.cache.get(MemberCluster, request.key)
+        if member is None:
+            await self._stop_agent(request.name)
+        elif request.name not in self._agents and _is_simulated(member.metadata.annotations):
+            await self._start_agent(request.name)
+        return None
+
+    async def _start_agent(self, name: str) -> None:
+        cluster = self.clusters.get(name) or await self._start_cluster(name)
+        member = cluster.client(
+            f"system:fleet-agent:{name}", field_manager=names.AGENT_MANAGER, before_write=self._options.before_write
+        )
+        hub = self.hub.client(
+            f"system:fleet-agent:{name}", field_manager=names.AGENT_MANAGER, before_write=self._options.before_write
+        )
+        await crds.install(
+            member, [crd for crd in manifests() if crd["spec"]["names"]["kind"] == AppliedWork.resource.kind]
+        )
+        agent = Agent(name, hub, member, clock=self._clock)
+        self._agents[name] = (agent, self._watch_over(agent.run(), f"agent of {name}"))
+        log.info("member runs", member=name)
+
+    def _agent_client(self, cluster: EmbeddedCluster, name: str) -> Client:
+        return cluster.client(
+            agent_user(name), field_manager=names.AGENT_MANAGER, before_write=self._options.before_write
+        )
+
+    async def _stop_agent(self, name: str) -> None:
+        if name in self._agents:
+            agent, task = self._agents.pop(name)
+            agent.stop()
+            await asyncio.wait([task])
+            log.info("member has left", member=name)
+
+    async def _wait_until_joined(self, members: set[str]) -> None:
+        client = self.hub.client("system:echelon-up")
+        waiting = set(members)
+        if not waiting:
+            return
+        async with client.watch(MemberCluster, initial_events=True) as watch:
+            async for event in watch:
+                if event.object is not None:
+                    joined = find_condition(event.object.status.conditions, JOINED)
+                    if joined is not None and joined.status == "True":
+                        waiting.discard(event.object.metadata.name)
+                if not waiting:
+                    return
+
+
+def agent_user(member: str) -> str:
+    """The name by which the agent of an embedded member is known."""
+    return f"system:fleet-agent:{member}"
+
+
+def _is_simulated(annotations: Mapping[str, str]) -> bool:
+    return annotations.get(names.CLUSTER_RESOURCE_ID, "").startswith(SIMULATED)
+
+
+def _member_cluster(member: MemberSpec) -> MemberCluster:
+    identity = Subject(kind="User", name=agent_user(member.name), api_group=RBAC)
+    return MemberCluster(
+        metadata=ObjectMeta(
+            name=member.name,
+            labels=member.labels,
+            annotations={names.CLUSTER_RESOURCE_ID: SIMULATED + member.name},
+        ),
+        spec=MemberClusterSpec(identity=identity),
+    )

@@ -1,0 +1,159 @@
+"""``echelon up``: an embedded fleet on a TLS port, with its data in a folder.
+
+The folder holds the database, the certificates and the administrator's token; a kubeconfig with a
+context for each cluster is written into it, or where the user wants it. Whatever keeps the hub from
+starting is a ``CannotServe`` with one line for the user.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from echelon.api.meta import Clock, SystemClock
+from echelon.apiserver import Database, RunningServer, serve, summarize
+from echelon.apiserver.metadata import Summary
+from echelon.apiserver.storage import InUse, NewerFormat, StorageError
+from echelon.kube import kubeconfig
+from echelon.local.cluster import HUB
+from echelon.local.fleet import EmbeddedFleet, FleetOptions
+from echelon.local.members import DEFAULT_MEMBERS, MemberSpec
+from echelon.local.pki import Certificates, ensure_certificates, write_secret
+
+HOST = "127.0.0.1"
+_NAMES = (HOST, "::1", "localhost")
+
+
+class CannotServe(Exception):
+    """The hub cannot be started as asked; the message is one line for the user."""
+
+
+class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``echelon up`` was asked for. Without ``members``, those in the data, or the tutorial's three."""
+
+    data: Path
+    members: Sequence[MemberSpec] = ()
+    port: int = 0
+    kubeconfig: Path | None = None
+
+
+class EmbeddedHub:
+    """A running embedded hub. Use ``EmbeddedHub.start``."""
+
+    def __init__(
+        self,
+        options: HubOptions,
+        database: Database[Summary],
+        fleet: EmbeddedFleet,
+        certificates: Certificates,
+        token: str,
+    ) -> None:
+        self.fleet = fleet
+        self.kubeconfig = options.kubeconfig or options.data / "kubeconfig"
+        self._database = database
+        self._certificates = certificates
+        self._token = token
+        self._server: RunningServer | None = None
+
+    @classmethod
+    async def start(cls, options: HubOptions, *, clock: Clock | None = None) -> EmbeddedHub:
+        """Start a hub; returns once its members have joined.
+
+        Raises:
+            CannotServe: the folder, the data or the port cannot be used.
+        """
+        certificates, token = _prepare(options.data, clock or SystemClock())
+        database = _open(options.data / "echelon.db")
+        fleet_options = FleetOptions(admin_token=token, root_certificate=certificates.authority.read_text())
+        fleet = EmbeddedFleet(database, fleet_options, clock=clock)
+        hub = cls(options, database, fleet, certificates, token)
+        try:
+            await hub._listen(options.port)
+            await fleet.start(options.members or ([] if HUB in database.keyspaces() else DEFAULT_MEMBERS))
+            hub.write_kubeconfig()
+            fleet.on_cluster = hub.write_kubeconfig
+        except BaseException:
+            await hub.close()
+            raise
+        return hub
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        return self._server.port
+
+    def url(self, cluster: str = HUB) -> str:
+        """Where a cluster is served."""
+        return f"https://{HOST}:{self.port}/clusters/{cluster}"
+
+    async def wait(self) -> None:
+        """Wait until a part of the hub fails; raises what it failed with."""
+        await self.fleet.wait()
+
+    async def close(self) -> None:
+        """End connections, finish what is under way, and close the data."""
+        if self._server is not None:
+            await self._server.stop()
+        await self.fleet.close()
+        await self._database.close()
+
+    def write_kubeconfig(self) -> None:
+        """Write a context for each cluster, the hub's as the current one.
+
+        Raises:
+            CannotServe: the file cannot be written.
+        """
+        authority = self._certificates.authority.read_bytes()
+        clusters = [HUB, *sorted(name for name in self.fleet.clusters if name != HUB)]
+        entries = [kubeconfig.Entry(name, self.url(name), authority, token=self._token) for name in clusters]
+        try:
+            kubeconfig.write(self.kubeconfig, entries, current=HUB)
+        except OSError as error:
+            raise CannotServe(f"cannot write the kubeconfig {self.kubeconfig}: {error.strerror}") from error
+
+    async def _listen(self, port: int) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._certificates.server, self._certificates.server_key)
+        try:
+            self._server = await serve(
+                self.fleet.mounts, host=HOST, port=port, tls=context, before_stop=self.fleet.end_streams
+            )
+        except OSError as error:
+            why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
+            raise CannotServe(f"cannot listen on {HOST}:{port}: {why}; choose another with --port") from error
+
+
+def _prepare(data: Path, clock: Clock) -> tuple[Certificates, str]:
+    """The folder with certificates and the administrator's token."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        certificates = ensure_certificates(data / "pki", _NAMES, clock.now())
+        token_file = data / "admin-token"
+        if not token_file.exists():
+            write_secret(token_file, secrets.token_urlsafe(32).encode())
+        token = token_file.read_text().strip()
+    except OSError as error:
+        raise CannotServe(f"cannot use the data folder {data}: {error.strerror or error}") from error
+    if not os.access(data, os.W_OK):
+        raise CannotServe(f"cannot use the data folder {data}: it cannot be written to")
+    return certificates, token
+
+
+def _open(path: Path) -> Database[Summary]:
+    try:
+        return Database.open(path, summarize=summarize)
+    except InUse as error:
+        raise CannotServe(
+            f"the data in {path.parent} is in use by another hub; stop it, or choose another --data"
+        ) from error
+    except NewerFormat as error:
+        raise CannotServe(str(error)) from error
+    except StorageError as error:
+        raise CannotServe(f"cannot open the data in {path.parent}: {error}") from error

@@ -1,0 +1,37 @@
+"""The bearer tokens that an embedded cluster accepts; more may be issued while it is served.
+
+Tokens are kept and looked up by their hash: finding one takes as long whatever was guessed, and a
+dump of this process's memory shows none that was not in use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from echelon.apiserver import Credentials, User
+from echelon.apiserver.authentication import with_authenticated
+
+
+class Tokens:
+    """Satisfies ``apiserver.Authenticator``."""
+
+    def __init__(self) -> None:
+        self._users: dict[bytes, User] = {}
+
+    def accept(self, token: str, user: User) -> None:
+        """From now on, who shows this token is that user."""
+        self._users[_digest(token)] = with_authenticated(user)
+
+    def issue(self, user: User) -> str:
+        """A new token for a user."""
+        token = secrets.token_urlsafe(32)
+        self.accept(token, user)
+        return token
+
+    async def authenticate(self, credentials: Credentials) -> User | None:
+        return self._users.get(_digest(credentials.token)) if credentials.token else None
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
