@@ -179,11 +179,14 @@ class FieldNode:
         scalar = bare and isinstance(self.node, ScalarNode)
         opaque = field.type.name in _OPAQUE
         self.is_struct = bare and isinstance(self.node, ObjectNode)
-        self.drops_zero = not (field.type.wrap[:1] == ("*",) or field.kept or self.is_struct or opaque)
-        self.keeps_zero = scalar and field.kept and not opaque
+        pointer = field.type.wrap[:1] == ("*",)
+        kept = field.kept and field.default is None
+        self.drops_zero = not (pointer or kept or self.is_struct or opaque)
+        self.keeps_zero = scalar and kept and not opaque
         self.default = None if field.default is None else field.default.encode()
         self.needed = (
-            field.required
+            bare
+            and field.required
             and isinstance(self.node, ScalarNode)
             and self.node.zero == ""
             and owner.key.partition(".")[0] in _ENFORCED

@@ -30,8 +30,8 @@ def _namespace_created(namespace: Object) -> None:
 
 
 def _namespace_updated(namespace: Object, old: Object) -> None:
-    """Finalizers of the spec have an endpoint of their own."""
-    if "spec" in old:
+    """Only a namespace on its way out may lose the finalizers of its spec."""
+    if "spec" in old and "deletionTimestamp" not in old["metadata"]:
         namespace["spec"] = old["spec"]
 
 
