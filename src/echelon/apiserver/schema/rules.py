@@ -33,7 +33,7 @@ from echelon.apiserver.schema.cel.runtime import (
     Variables,
     compile_expression,
 )
-from echelon.apiserver.schema.cel.values import conversion_of
+from echelon.apiserver.schema.cel.values import conversion_of, without_nul
 from echelon.apiserver.schema.fieldpath import FieldPathError, resolve_field_path
 from echelon.apiserver.schema.ratcheting import ABSENT, corresponding
 from echelon.apiserver.schema.structural import EMBEDDED_RESOURCE, VALIDATIONS, References, Structural
@@ -225,6 +225,8 @@ def evaluate_rules(root: RuleNode, obj: Mapping[str, Any], old: Mapping[str, Any
 def evaluate_value(rules: RuleNode, value: Any, path: str | None, old: Any = ABSENT) -> list[FieldError]:
     """The errors of all rules of a value at a path; ``old`` is ``ABSENT`` where there was none."""
     errors: list[FieldError] = []
+    value = without_nul(value)
+    old = old if old is ABSENT else without_nul(old)
     with suppress(_Stopped):
         _Evaluation(errors).visit(rules, value, old, path, _Anchor(value, old))
     return errors

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from decimal import Decimal
 
 import orjson
 
@@ -53,23 +54,19 @@ def _visible(character: str) -> str:
 
 
 def number(value: float) -> str:
-    """A number as Go's ``%v`` writes it: the shortest form, an exponent only when very large or small."""
+    """A number as Go's ``%v`` writes it: the fewest digits, with an exponent from a million and below 0.0001."""
     if isinstance(value, int):
         return str(value)
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    if math.isnan(value):
-        return "NaN"
-    magnitude = abs(value)
-    if magnitude and (magnitude >= 1e21 or magnitude < 1e-4):
-        digits, _, exponent = f"{value!r}".partition("e")
-        if not exponent:
-            digits, _, exponent = f"{value:.17e}".partition("e")
-            digits = digits.rstrip("0")
-        return f"{digits.removesuffix('.0').rstrip('.')}e{int(exponent):+03d}"
-    if value.is_integer():
-        return str(int(value))
-    return repr(value)
+    if math.isinf(value) or math.isnan(value):
+        return "NaN" if math.isnan(value) else f"{'+' if value > 0 else '-'}Inf"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    if not isinstance(exponent, int) or not value:
+        return "0"
+    power = exponent + len(digits) - 1
+    if -4 <= power < 6:
+        return f"{Decimal((sign, digits, exponent)):f}"
+    text = "".join(map(str, digits))
+    return f"{'-' if sign else ''}{text[0]}{'.' if text[1:] else ''}{text[1:]}e{power:+03d}"
 
 
 class Record(dict[str, object]):

@@ -14,7 +14,7 @@ from typing import Any
 from echelon.apiserver import names
 from echelon.apiserver.schema.formats import string_format
 
-TAG = "\0format "
+TAG = "\x01format "
 
 
 def _prefixed(rule: Callable[[str], list[str]]) -> Callable[[str], list[str]]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from echelon.apiserver.builtin.quantity import parse
 
-TAG = "\0quantity "
+TAG = "\x01quantity "
 _LARGEST, _SMALLEST = 2**63 - 1, -(2**63)
 
 

@@ -12,10 +12,33 @@ import binascii
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from echelon.apiserver.schema.cel.escaping import escape
 from echelon.apiserver.schema.structural import Structural
 
 Convert = Callable[[Any], Any]
+
+
+_NUL, _STAND_IN = "\0", "\ufdd0"
+
+
+def without_nul(value: Any) -> Any:
+    """The value with a noncharacter for every NUL: the runtime would end a text there, and call it equal to less."""
+    if b"\\u0000" not in orjson.dumps(value):
+        return value
+    return _replaced(value)
+
+
+def _replaced(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace(_NUL, _STAND_IN)
+        case dict():
+            return {_replaced(key): _replaced(item) for key, item in value.items()}
+        case list():
+            return [_replaced(item) for item in value]
+    return value
 
 
 def conversion_of(node: Structural | None) -> Convert | None:

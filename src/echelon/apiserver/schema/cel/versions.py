@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from echelon.apiserver.schema.cel import quantities
 
-TAG = "\0semver "
+TAG = "\x01semver "
 
 _IDENTIFIER = r"(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)"
 _FORM = re.compile(
