@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from echelon.apiserver.storage import Database, InUse, NewerFormat, StorageError, restore
+from echelon.apiserver.storage import Compacted, Database, InUse, NewerFormat, StorageError, restore
 
 
 @pytest.fixture
@@ -55,8 +55,19 @@ async def test_a_backup_that_cannot_be_written_is_an_error(filled, open_database
     assert list(tmp_path.glob(".*")) == []
 
 
-async def test_a_restored_store_is_as_it_was(filled, open_database, put, tmp_path):
+async def test_a_backup_does_not_overwrite_the_store_itself(filled, tmp_path):
+    database, _ = filled
+    (tmp_path / "link.db").symlink_to("store.db")
+    for path in (tmp_path / "store.db", tmp_path / "link.db"):
+        with pytest.raises(StorageError, match="the store itself"):
+            await database.backup(path)
+
+
+async def test_a_restored_store_is_as_it_was(filled, open_database, put, delete, tmp_path):
     database, bucket = filled
+    await put(bucket, "n0")
+    await delete(bucket, "n9")
+    objects = list(bucket.list())
     await database.backup(tmp_path / "b.db")
     await put(bucket, "later")
     with pytest.raises(InUse):
@@ -64,9 +75,30 @@ async def test_a_restored_store_is_as_it_was(filled, open_database, put, tmp_pat
     await database.close()
     restore(tmp_path / "b.db", tmp_path / "store.db")
     reopened = open_database().keyspace("hub").bucket("/pods")
-    assert (len(reopened), reopened.keyspace.revision) == (10, 10)
+    assert list(reopened.list()) == objects
     assert stat.S_IMODE((tmp_path / "store.db").stat().st_mode) == 0o600
-    assert (await put(reopened, "n1")).revision == 11
+
+
+async def test_revisions_of_a_restored_store_were_never_seen_before(filled, open_database, put, tmp_path):
+    database, bucket = filled
+    await database.backup(tmp_path / "b.db")
+    for _ in range(20):
+        await put(bucket, "n0")
+    seen = bucket.keyspace.revision
+    await database.close()
+    restore(tmp_path / "b.db", tmp_path / "store.db")
+    reopened = open_database().keyspace("hub").bucket("/pods")
+    for revision in (5, 10, seen):
+        with pytest.raises(Compacted):
+            reopened.watch(revision)
+        with pytest.raises(Compacted):
+            await reopened.list_at(revision)
+    now = reopened.keyspace.revision
+    assert now > seen
+    watcher = reopened.watch(now)
+    assert (await put(reopened, "n0")).revision == now + 1
+    (event,) = watcher.ready()
+    assert (event.type, event.previous.revision) == ("MODIFIED", 1)
 
 
 async def test_a_store_is_restored_where_none_was_or_over_a_damaged_one(filled, tmp_path):

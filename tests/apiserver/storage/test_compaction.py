@@ -191,3 +191,17 @@ async def test_reading_the_past_and_compacting_it_do_not_meet(open_database, put
 
     refused, _ = await asyncio.gather(read(), write())
     assert refused < 40
+
+
+async def test_revisions_go_on_when_the_newest_rows_are_compacted_away(open_database, put, delete):
+    limits = Limits(history=0)
+    first = open_database(limits=limits)
+    bucket = first.keyspace("hub").bucket("/pods")
+    await put(bucket, "a")
+    await put(bucket, "b")
+    await delete(bucket, "b")
+    await first.close()
+    await open_database(limits=limits).close()
+    bucket = open_database(limits=limits).keyspace("hub").bucket("/pods")
+    assert [record.revision for record in bucket.list()] == [1]
+    assert (await put(bucket, "c")).revision == 4

@@ -3,10 +3,12 @@
 import asyncio
 import sqlite3
 import stat
+from unittest.mock import Mock
 
 import pytest
 
-from echelon.apiserver.storage import Closed, Database, InUse, Key, Limits, NewerFormat, StorageError
+from echelon.apiserver.storage import Closed, Database, InUse, Key, Limits, NewerFormat, StorageError, StorageFull
+from echelon.apiserver.storage.log import Log
 
 
 async def test_everything_survives_a_restart(open_database, put, delete):
@@ -67,6 +69,20 @@ async def test_a_dropped_keyspace_is_gone_and_its_name_free(open_database, put, 
     with sqlite3.connect(tmp_path / "store.db") as connection:
         assert connection.execute("SELECT bucket FROM log").fetchall() == [("/secrets",)]
     connection.close()
+
+
+async def test_a_keyspace_that_cannot_be_dropped_stays_closed_until_it_can(open_database, put, monkeypatch):
+    database = open_database()
+    old = database.keyspace("member").bucket("/pods")
+    await put(old, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(Log, "forget", Mock(side_effect=StorageFull("no space left")))
+        with pytest.raises(StorageFull):
+            await database.drop("member")
+    with pytest.raises(Closed):
+        await put(database.keyspace("member").bucket("/pods"), "b")
+    await database.drop("member")
+    assert (await put(database.keyspace("member").bucket("/pods"), "b")).revision == 1
 
 
 async def test_a_keyspace_that_was_never_written_can_be_dropped(open_database):

@@ -161,6 +161,7 @@ async def test_pages_of_a_namespace_end_with_it(past):
     assert (names(page.records), page.remaining) == (["c", "d"], 1)
     assert names((await past.list_at(6, "other")).records) == ["x"]
     assert names((await past.list_at(6, "other", after=("default", "z"))).records) == ["x"]
+    assert names((await past.list_at(6, "default", after=("other", "a"))).records) == []
 
 
 async def test_the_future_cannot_be_listed_or_watched(past):

@@ -84,13 +84,19 @@ class Database(Generic[S]):
         return sorted(self._keyspaces)
 
     async def drop(self, name: str) -> None:
-        """Remove a keyspace with all it holds, after the writes under way. Its watchers end at once."""
-        keyspace = self._keyspaces.pop(name, None)
+        """Remove a keyspace with all it holds, after the writes under way. Its watchers end at once.
+
+        The name is free when this returns. When it fails (``StorageError``) the keyspace stays
+        closed, and is there again after a restart unless dropping is repeated.
+        """
+        keyspace = self._keyspaces.get(name)
         if keyspace is None:
             return
         keyspace.close()
         if self._writer is not None:
             await self._writer.drop(keyspace.space)
+        if self._keyspaces.get(name) is keyspace:
+            del self._keyspaces[name]
 
     async def backup(self, path: Path) -> None:
         """Write a consistent copy of the store, with everything acknowledged by now, to a file (mode 0600)."""

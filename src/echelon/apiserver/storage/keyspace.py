@@ -310,8 +310,8 @@ class Keyspace(Generic[S]):
         previous = bucket.get(row.namespace, row.name)
         key = Key(bucket.name, intern(row.namespace), row.name) if previous is None else previous.key
         bucket.replay(record_of(row, key, self.summarize), row.deleted)
-        self.revision = row.revision
-        self.next_revision = row.revision + 1
+        self.revision = max(self.revision, row.revision)  # rows may all lie below the mark
+        self.next_revision = self.revision + 1
 
     def loaded(self) -> None:
         for bucket in self._buckets.values():

@@ -139,6 +139,8 @@ class Log:
             execute(f"PRAGMA page_size = {PAGE_SIZE}")
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {synchronous}")
+        if synchronous == "FULL":
+            execute("PRAGMA fullfsync = ON")  # macOS: reach the disk, not only its cache
         if not tables:
             self._connection.executescript(SCHEMA)
         for id, name, compacted in execute("SELECT id, name, compacted FROM space"):
@@ -155,7 +157,7 @@ class Log:
                 self.rows += 1
                 space = self.spaces.get(row.space)
                 if space is not None:
-                    space.last = row.revision
+                    space.last = max(space.last, row.revision)
                     yield row
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
@@ -245,7 +247,7 @@ def read_state(
     if namespace is None:
         within = "(namespace, name) > (:after_namespace, :after_name)"
     else:
-        within = "namespace = :after_namespace AND name > :after_name"
+        within = "namespace = :namespace AND name > :after_name AND namespace >= :after_namespace"
     newest = f"""
         SELECT id, namespace, name, deleted, max(revision) FROM log
         WHERE space = :space AND bucket = :bucket AND {within} AND revision <= :revision
@@ -254,6 +256,7 @@ def read_state(
         "space": space,
         "bucket": after.bucket,
         "revision": revision,
+        "namespace": namespace,
         "after_namespace": after.namespace,
         "after_name": after.name,
         "limit": -1 if limit is None else limit,
