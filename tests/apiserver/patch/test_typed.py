@@ -261,6 +261,13 @@ def test_a_root_without_properties_takes_anything_but_knows_metadata():
     assert faults({"metadata": {"generation": "x"}}, root) != []
 
 
+def test_an_embedded_resource_has_the_fields_that_all_kinds_have():
+    kind = type_of(record(manifest={**record(spec=STRING), "x-kubernetes-embedded-resource": True}))
+    manifest = {"apiVersion": "v1", "kind": "X", "metadata": {"finalizers": ["f"]}, "spec": "s"}
+    assert faults({"manifest": manifest}, kind) == []
+    assert '.manifest.metadata.finalizers[="f"]' in named({"manifest": manifest}, kind)
+
+
 def test_unknown_fields_are_kept_below_a_schema_that_says_so():
     kind = type_of(
         {

@@ -113,13 +113,8 @@ class TypeTree:
     def root(self, schema: Schema) -> Type:
         """The type of whole objects, with the metadata that all kinds have."""
         schema = resolve(schema, self._lookup)
-        properties = dict(schema.get("properties") or {})
-        if reference(properties.get("metadata", {})) is None:
-            properties["metadata"] = METADATA
-        for name in ("apiVersion", "kind"):
-            properties.setdefault(name, {"type": "string"})
-        open_ = schema.get("x-kubernetes-preserve-unknown-fields") is True or not schema.get("properties")
-        return self.type_of({**schema, "properties": properties, "x-kubernetes-preserve-unknown-fields": open_})
+        open_ = schema.get("x-kubernetes-preserve-unknown-fields") is True or "properties" not in schema
+        return self.type_of(_identified(schema), open_below=open_)
 
     def type_of(self, schema: Schema, *, open_below: bool = False) -> Type:
         """``open_below``: a schema above keeps unknown fields, which those it holds inherit."""
@@ -145,6 +140,8 @@ class TypeTree:
 
     def _inline(self, schema: Schema, open_below: bool) -> Type:
         open_below = open_below or schema.get("x-kubernetes-preserve-unknown-fields") is True
+        if schema.get("x-kubernetes-embedded-resource"):
+            schema = _identified(schema)
         kind = schema.get("type")
         lists = maps = None
         if kind in ("array", None):
@@ -153,6 +150,14 @@ class TypeTree:
             atomic = schema.get("x-kubernetes-map-type") == "atomic"
             maps = MapShape(self, schema, atomic=atomic, open_below=open_below)
         return Type(_scalar(kind, schema), lists, maps)
+
+
+def _identified(schema: Schema) -> Schema:
+    """The schema of an object of some kind, with the fields that all kinds have."""
+    properties = {"apiVersion": _STRING, "kind": _STRING, **(schema.get("properties") or {})}
+    if reference(properties.get("metadata", {})) is None:
+        properties["metadata"] = METADATA
+    return {**schema, "properties": properties}
 
 
 def _scalar(kind: str | None, schema: Schema) -> str | None:
