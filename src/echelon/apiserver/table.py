@@ -76,7 +76,7 @@ AGE = Column(
 def columns_of(version: Version) -> Sequence[Column]:
     """The columns of a version, Name included."""
     columns = version.columns or (AGE,)
-    return columns if columns[0].name == NAME.name else (NAME, *columns)
+    return columns if any(column.name == NAME.name for column in columns) else (NAME, *columns)
 
 
 def _definition(column: Column) -> dict[str, Any]:
