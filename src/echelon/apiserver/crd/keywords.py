@@ -1,7 +1,7 @@
 """The keywords of a schema, node by node: allowed, consistent, and their rules usable.
 
-Structure is checked apart (``structure``). Rules are compiled only for a schema that is otherwise
-right, since a rule means nothing without the types around it.
+Structure is checked apart (``structure``). Rules are compiled (``rule_errors``) only for a schema that
+is otherwise right, since a rule means nothing without the types around it.
 """
 
 from __future__ import annotations
@@ -53,13 +53,14 @@ class Place(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, path=self.path + step, root=False, **changes)
 
 
-def keyword_errors(path: str, schema: Node, *, rules: bool) -> list[FieldError]:
-    """What is wrong with keywords; with ``rules``, also with the rules, when nothing else is."""
-    root = Place(path, root=True)
-    errors = [error for node, place in _nodes(schema, root) for error in _about_node(node, place)]
-    if errors or not rules:
-        return errors
-    return [error for node, place in _tree(schema, root) for error in _about_rules(node, place)]
+def keyword_errors(path: str, schema: Node) -> list[FieldError]:
+    """What is wrong with keywords, the rules' own evaluation aside."""
+    return [error for node, place in _nodes(schema, Place(path, root=True)) for error in _about_node(node, place)]
+
+
+def rule_errors(path: str, schema: Node) -> list[FieldError]:
+    """What is wrong with the rules of a schema that is otherwise valid."""
+    return [error for node, place in _tree(schema, Place(path, root=True)) for error in _about_rules(node, place)]
 
 
 def _tree(node: Node, place: Place) -> Iterator[tuple[Node, Place]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from echelon.apiserver import names
 from echelon.apiserver.crd.defaults import default_errors
-from echelon.apiserver.crd.keywords import keyword_errors
+from echelon.apiserver.crd.keywords import keyword_errors, rule_errors
 from echelon.apiserver.crd.names import is_established
 from echelon.apiserver.crd.structure import structure_errors
 from echelon.apiserver.errors import FieldError
@@ -199,9 +199,8 @@ def _about_schema(schema: Object, path: str, *, status: bool) -> Iterator[FieldE
         yield from _about_root(schema, path)
     if schema.get("nullable"):
         yield wording.forbidden(f"{path}.nullable", "nullable cannot be true at the root")
-    structural = structure_errors(path, schema) or default_errors(path, schema)
-    yield from structural
-    yield from keyword_errors(path, schema, rules=not structural)
+    shape = [*structure_errors(path, schema), *keyword_errors(path, schema)]
+    yield from shape or default_errors(path, schema) or rule_errors(path, schema)
 
 
 def _about_root(schema: Object, path: str) -> Iterator[FieldError]:
