@@ -164,21 +164,20 @@ def _format_check(node: Structural) -> Check | None:
 
 def _range_check(node: Structural) -> Check | None:
     """Whether a number fits the type and format it is declared to have."""
-    if node.types == ("integer",):
-        bits = 31 if node.format == "int32" else 63
-        low, high, whole = float(-(2**bits)), float(2**bits - 1), True
+    whole = node.types == ("integer",)
+    if whole:
+        limit: float = 2**31 if node.format == "int32" else 2**63
+        low, high = -limit, limit - 1
     elif node.types == ("number",) and node.format == "float":
-        low, high, whole = -_LARGEST_FLOAT32, _LARGEST_FLOAT32, False
+        low, high = -_LARGEST_FLOAT32, _LARGEST_FLOAT32
     else:
         return None
-    low, high = (int(low), int(2**bits - 1)) if whole else (low, high)
-    kind = node.types[0]
     shape = f"with format {node.format}" if node.format else "(default format)"
 
     def check_range(value: float, path: str, faults: Faults) -> None:
-        if low <= value <= high and (not whole or value == int(value)):
+        if low <= value <= high and not (whole and value != int(value)):
             return
-        detail = f"Checked value must be of type {kind} {shape} in {path}"
+        detail = f"Checked value must be of type {node.types[0]} {shape} in {path}"
         faults.append(Fault(wording.invalid(None, "", detail)))
 
     return check_range

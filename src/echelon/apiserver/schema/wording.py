@@ -135,7 +135,3 @@ def too_long(path: str | None, limit: int) -> FieldError:
 def too_many(path: str | None, count: int, limit: int) -> FieldError:
     unit = "item" if limit == 1 else "items"
     return FieldError("FieldValueTooMany", _field(path), f"Too many: {count}: must have at most {limit} {unit}")
-
-
-def internal(path: str | None, detail: str) -> FieldError:
-    return FieldError("InternalError", _field(path), f"Internal error: {detail}")
