@@ -455,15 +455,9 @@ def test_a_progress_survives_json(history: list[Step]) -> None:
         assert from_json(to_json(step.decision.progress)) == step.decision.progress
 
 
-@lawful
-@given(histories())
-def test_from_anywhere_a_run_can_be_brought_to_its_end(history: list[Step]) -> None:
-    last = history[-1]
-    world = World(last.plan)
-    world.stored, world.now, world.facts = last.decision.progress, last.now, last.facts
-    for start in last.started:
-        world.carry_out(start)
-    world.change(intent=Intent.RUN, attempt=last.facts.attempt + 1, unready={}, windows={})
+def bring_to_its_end(world: World) -> None:
+    """Do everything a run can wait for, until it has come to its end."""
+    world.change(intent=Intent.RUN, attempt=world.facts.attempt + 1, unready={}, windows={})
     for _ in range(40):
         decision = world.decide().decision
         if decision.progress.at_rest:
@@ -473,6 +467,17 @@ def test_from_anywhere_a_run_can_be_brought_to_its_end(history: list[Step]) -> N
         world.change(approvals={**world.facts.approvals, **{gate.gate: world.now for gate in decision.open_gates}})
         world.now = max(world.now, decision.wake_at or world.now)
     assert world.stored.finished
+
+
+@lawful
+@given(histories())
+def test_from_anywhere_a_run_can_be_brought_to_its_end(history: list[Step]) -> None:
+    last = history[-1]
+    world = World(last.plan)
+    world.stored, world.now, world.facts = last.decision.progress, last.now, last.facts
+    for start in last.started:
+        world.carry_out(start)
+    bring_to_its_end(world)
 
 
 anything = st.sampled_from(list(TargetState))
@@ -543,3 +548,18 @@ def test_any_progress_is_decided_upon(plan_and_progress: tuple[Plan, Progress], 
     decision = decide(plan, progress, facts, now)
     assert decide(plan, decision.progress, facts, now) == replace(decision, repairs=())
     assert decision.wake_at is None or decision.wake_at > now
+
+
+@lawful
+@given(plans().flatmap(lambda plan: st.tuples(st.just(plan), damaged(plan))))
+def test_any_progress_can_be_brought_to_its_end(plan_and_progress: tuple[Plan, Progress]) -> None:
+    plan, progress = plan_and_progress
+    world = World(plan)
+    world.stored = progress
+    observed = {
+        target.name: Operation(max(target.attempt, 1))
+        for _, _, target in targets_of(progress)
+        if target.state is TargetState.RUNNING and target.observed and target.name in plan.places.targets
+    }
+    world.change(operations=observed, attempt=5)
+    bring_to_its_end(world)

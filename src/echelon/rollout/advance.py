@@ -78,6 +78,9 @@ def _advance_stage(ledger: Ledger, stage: StageLedger, facts: Facts, now: dateti
         unfinished |= not _finish_group(stage, group, facts, now)
     if not unfinished:
         _finish_stage(stage, facts, now)
+    elif stage.wait is not None and stage.wait.state is WaitState.RUNNING:
+        stage.wait = WaitProgress()  # a retry took the stage back to its targets: it waits anew after them
+        stage.touched = True
 
 
 def _open_group(stage: StageLedger, group: GroupLedger, facts: Facts, now: datetime) -> bool:

@@ -5,7 +5,8 @@ The rules, highest first; the first that holds decides. They order the table of 
 
 * **Running**: a target of it runs; **Stopping** when the run has been halted meanwhile.
 * **Failed**: more of its targets failed than it may have; or a group of the stage, a stage of the run, Failed.
-* **Skipped**: the user skipped the group or stage, or everything in it is Skipped.
+* **Skipped**: everything in it is Skipped, which is also what skipping a group or stage makes of it. One that was
+  skipped when some of its targets had been updated is Completed: what was done can be awaited and approved.
 * **Completed**: all in it has ended. For a group its gates after have passed, for a stage its wait too.
 * **Stopped**: the run has been halted. A group or stage that was not reached stays NotStarted.
 * **NotStarted**: it was not reached, the run was not started.
@@ -76,7 +77,7 @@ def group_state(
         return State.STOPPING if halted else State.RUNNING
     if failed:
         return State.FAILED
-    if skipped or nothing_done(counts, reached=reached):
+    if nothing_done(counts, reached=reached or skipped):
         return State.SKIPPED
     waiting = counts[TargetState.NOT_STARTED] + counts[TargetState.PENDING]
     if not waiting and reached and all_passed(after):
@@ -102,7 +103,7 @@ def stage_state(
         return State.STOPPING if halted else State.RUNNING
     if failed or State.FAILED in groups:
         return State.FAILED
-    if skipped or (all(state is State.SKIPPED for state in groups) and (groups or reached)):
+    if all(state is State.SKIPPED for state in groups) and (groups or reached or skipped):
         return State.SKIPPED
     if passed and groups and all(state in ENDED for state in groups):
         return State.COMPLETED

@@ -86,7 +86,7 @@ def decide(plan: Plan, progress: Progress, facts: Facts, now: datetime) -> Decis
         progress=decided,
         start=tuple(_starts(ledger)),
         open_gates=tuple(_open_gates(ledger)),
-        wake_at=next_moment(ledger),
+        wake_at=next_moment(ledger, now),
         blocked_on=blockers(ledger),
         repairs=repairs,
     )
@@ -106,8 +106,11 @@ def _open_gates(ledger: Ledger) -> Iterator[OpenGate]:
         yield OpenGate(pending.reference, pending.planned.kind, gate.started_at, gate.opens_at)
 
 
-def next_moment(ledger: Ledger) -> datetime | None:
-    """When something changes by itself: a wait ends, a scheduled start comes, a target gets ready."""
+def next_moment(ledger: Ledger, now: datetime) -> datetime | None:
+    """When something changes by itself: a wait ends, a scheduled start comes, a target gets ready.
+
+    A moment that has passed without effect (that of a gate behind another one) is none to wake up for.
+    """
     stage = ledger.current
     if stage is None or not ledger.advances:
         return None
@@ -115,4 +118,4 @@ def next_moment(ledger: Ledger) -> datetime | None:
     moments += [pending.gate.opens_at for pending in pending_gates(ledger)]
     if stage.wait is not None and stage.wait.state is WaitState.RUNNING:
         moments.append(stage.wait.until)
-    return min((moment for moment in moments if moment is not None), default=None)
+    return min((moment for moment in moments if moment is not None and moment > now), default=None)

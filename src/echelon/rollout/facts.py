@@ -95,7 +95,8 @@ class Unready(Struct, frozen=True, gc=False):
 class Facts(Struct, frozen=True, kw_only=True):
     """What is known and wanted now.
 
-    * ``attempt`` is raised by each start of the run; a target that failed in an earlier one is tried again.
+    * ``attempt`` is raised by each start of the run. A target whose operation of an earlier attempt failed is tried
+      again, whether it failed before the attempt was raised or after.
     * ``operations`` by target; ``lost`` names targets whose operation is gone without having ended.
     * ``approvals``: when each gate was approved.
     * ``windows``: targets with an open window go first, those with a closed one wait for it.

@@ -102,7 +102,7 @@ class GroupLedger:
     def nothing_done(self) -> bool:
         """Whether all its targets are skipped (as ``derive.nothing_done``, without counting them)."""
         size = len(self.targets)
-        return self.counts[TargetState.SKIPPED] == size and (size > 0 or self.started_at is not None)
+        return self.counts[TargetState.SKIPPED] == size and (size > 0 or self.started_at is not None or self.skipped)
 
     @property
     def done(self) -> bool:
@@ -160,7 +160,7 @@ class GroupLedger:
             return self.finished_at
         ends = [target.ended_at for target in self.targets if target.ended_at is not None]
         ends += [gate.ended_at for gate in self.after if gate.ended_at is not None]
-        latest = max(ends, default=moment)
+        latest = max(ends, default=self.started_at or moment)
         if self.done:
             self.finished_at = latest
         return latest
@@ -265,7 +265,7 @@ class StageLedger:
 
     def groups_finished_at(self, moment: datetime) -> datetime:
         """When the last of its groups ended."""
-        return max([group.finish(moment) for group in self.groups], default=moment)
+        return max([group.finish(moment) for group in self.groups], default=self.started_at or moment)
 
     def finish(self, moment: datetime) -> datetime:
         """When the stage came to its end."""

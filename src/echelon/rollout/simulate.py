@@ -134,7 +134,7 @@ class _Simulation:
     def _next(self) -> datetime | None:
         """When something happens next."""
         moments = [self.ends[0][0]] if self.ends else []
-        wake_at = next_moment(self.ledger)
+        wake_at = next_moment(self.ledger, self.now)
         if wake_at is not None:
             moments.append(wake_at)
         if self.assumptions.approval is not None and self.ledger.advances:

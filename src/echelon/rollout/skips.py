@@ -104,8 +104,8 @@ def settle_group(group: GroupLedger, now: datetime) -> None:
 
 def settle_stage(stage: StageLedger, now: datetime) -> None:
     """Skip the gates and the wait of a stage in which nothing was done: there is nothing to approve or watch."""
-    reached = stage.started_at is not None
-    if all(group.nothing_done for group in stage.groups) and (stage.groups or reached):
+    begun = stage.started_at is not None or stage.skipped
+    if all(group.nothing_done for group in stage.groups) and (stage.groups or begun):
         stage.touched |= skip_gates(stage.before, now) | skip_gates(stage.after, now)
         _skip_wait(stage, now)
 
