@@ -22,8 +22,9 @@ import msgspec
 import orjson
 
 from echelon.apiserver.builtin import notation, quantity
+from echelon.apiserver.builtin.notation import SELF_CONTAINING
 from echelon.apiserver.definitions import Object
-from echelon.apiserver.errors import StatusError, bad_request
+from echelon.apiserver.errors import bad_request
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\x00"
@@ -34,6 +35,7 @@ _DEEPEST = 64
 
 Value = int | memoryview
 """What stands on the wire: a number or bytes."""
+_EMPTY: Value = memoryview(b"")
 
 
 class _Malformed(Exception):
@@ -255,12 +257,9 @@ def _raw(wire: int, value: Value, depth: int) -> Any:
         raise _Malformed(f"embedded JSON: {fault}") from None
 
 
-_SCHEMA = "apiextensions.JSONSchemaProps"
-
-
 def _nested_schema(wire: int, value: Value, depth: int) -> Object:
     schema: Object = {}
-    _message(_SCHEMA, _as_bytes(wire, value), schema, _deeper(depth))
+    _message(SELF_CONTAINING, _as_bytes(wire, value), schema, _deeper(depth))
     return schema
 
 
@@ -436,8 +435,3 @@ def _entry(slot: _Slot, data: memoryview, depth: int) -> tuple[str, Any]:
     if not has_value and slot.read in (_bool, _int32, _int64):
         return key, slot.read(_VARINT, 0, depth)
     return key, slot.read(wire, value, depth)
-
-
-_EMPTY: Value = memoryview(b"")
-
-__all__ = ["MAGIC", "MEDIA_TYPE", "StatusError", "decode"]

@@ -23,6 +23,16 @@ from echelon.apiserver.builtin.openapi import flattened
 from echelon.apiserver.builtin.scalars import SCALARS, Refused
 from echelon.apiserver.errors import FieldError, required, unsupported_value
 
+_ENFORCED = frozenset({"core", "apps", "batch", "networking", "rbac", "autoscaling2", "discovery", "storage"})
+"""Packages whose required texts are insisted on here; of others Kubernetes asks less, or another module does."""
+
+_MAY_BE_EMPTY = frozenset(
+    {"HTTPHeader.value", "Sysctl.value", "TokenRequest.audience", "CSIStorageCapacity.storageClassName"}
+)
+
+_OPAQUE = frozenset({"json", "raw", "fields", "schema-or-list", "schema-or-bool", "schema-or-strings"})
+"""Scalars of which even an empty value means something."""
+
 
 class Mismatch(Exception):
     """A value that does not fit its field. ``path`` is filled in from the inside out."""
@@ -160,10 +170,10 @@ class UnionNode:
 
     def prune(self, value: Any, unknown: list[str]) -> None:
         if isinstance(value, dict):
-            object_node(SELF_CONTAINING).prune(value, unknown)
+            object_node(notation.SELF_CONTAINING).prune(value, unknown)
 
     def settle(self, value: Any) -> Any:
-        return object_node(SELF_CONTAINING).settle(value) if isinstance(value, dict) else value
+        return object_node(notation.SELF_CONTAINING).settle(value) if isinstance(value, dict) else value
 
     def check(self, value: Any, path: str, faults: list[FieldError]) -> None:
         return None
@@ -279,19 +289,6 @@ class ObjectNode:
     def check(self, value: Any, path: str, faults: list[FieldError]) -> None:
         for field in self.fields.values():
             field.check(value.get(field.name), f"{path}.{field.name}", faults)
-
-
-SELF_CONTAINING = "apiextensions.JSONSchemaProps"
-
-_ENFORCED = frozenset({"core", "apps", "batch", "networking", "rbac", "autoscaling2", "discovery", "storage"})
-"""Packages whose required texts are insisted on here; of others Kubernetes asks less, or another module does."""
-
-_MAY_BE_EMPTY = frozenset(
-    {"HTTPHeader.value", "Sysctl.value", "TokenRequest.audience", "CSIStorageCapacity.storageClassName"}
-)
-
-_OPAQUE = frozenset({"json", "raw", "fields", "schema-or-list", "schema-or-bool", "schema-or-strings"})
-"""Scalars of which even an empty value means something."""
 
 
 @cache

@@ -46,6 +46,9 @@ SCALARS = frozenset(
 )  # fmt: skip
 """Types without fields of their own. ``json`` is any value, ``raw`` a whole object, ``fields`` a field set."""
 
+SELF_CONTAINING = "apiextensions.JSONSchemaProps"
+"""The one type that contains itself: a JSON schema."""
+
 PACKAGES = (
     "meta", "core", "apps", "batch", "autoscaling", "autoscaling2", "policy", "networking", "rbac",
     "coordination", "storage", "scheduling", "discovery", "events", "admissionregistration",

@@ -26,7 +26,6 @@ from echelon.apiserver.builtin.notation import Field, Type
 Schema = dict[str, Any]
 
 REFERENCE = "#/components/schemas/"
-SELF_CONTAINING = "apiextensions.JSONSchemaProps"
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _NAMED_SCALARS: dict[str, tuple[str, Schema]] = {
@@ -104,7 +103,7 @@ def reachable(names: Iterable[str]) -> dict[str, Schema]:
 @cache
 def structural(key: str) -> Schema:
     """The schema of a type with everything it refers to in place."""
-    if key == SELF_CONTAINING:
+    if key == notation.SELF_CONTAINING:
         return {"type": "object", **_OPEN}
     return _object(notation.find(key), _in_place)
 

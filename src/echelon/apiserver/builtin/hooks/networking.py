@@ -15,7 +15,7 @@ from echelon.apiserver import names
 from echelon.apiserver.builtin.hooks.base import Faults, KindHooks, duplicate
 from echelon.apiserver.builtin.hooks.pods import port_number
 from echelon.apiserver.definitions import Object
-from echelon.apiserver.errors import FieldError, invalid_value, required
+from echelon.apiserver.errors import FieldError, invalid_value, required, unsupported_value
 
 SERVICE_NETWORK = ipaddress.IPv4Network("10.96.0.0/12")
 _RESERVED = 256
@@ -131,6 +131,9 @@ def _shown(port: Object) -> str:
     return f'{{"protocol":"{port.get("protocol", "")}","port":{port.get("port", 0)}}}'
 
 
+_PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+
+
 def _ingress(ingress: Object, old: Object | None, subresource: str) -> Faults:
     spec = ingress.get("spec", {})
     rules = spec.get("rules", ())
@@ -142,10 +145,8 @@ def _ingress(ingress: Object, old: Object | None, subresource: str) -> Faults:
             kind, value = path.get("pathType"), path.get("path", "")
             if kind is None:
                 yield required(f"{where}.pathType", "pathType must be specified")
-            elif kind not in ("Exact", "Prefix", "ImplementationSpecific"):
-                choices = '"Exact", "ImplementationSpecific", "Prefix"'
-                fault = f'Unsupported value: "{kind}": supported values: {choices}'
-                yield FieldError("FieldValueNotSupported", f"{where}.pathType", fault)
+            elif kind not in _PATH_TYPES:
+                yield unsupported_value(f"{where}.pathType", kind, _PATH_TYPES)
             elif kind != "ImplementationSpecific" and not value.startswith("/"):
                 yield invalid_value(f"{where}.path", value, "must be an absolute path")
 
