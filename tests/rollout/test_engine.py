@@ -17,6 +17,7 @@ from echelon.rollout import (
     Operation,
     Outcome,
     Plan,
+    Skip,
     SkipKind,
     Stage,
     State,
@@ -366,3 +367,20 @@ def test_nothing_changed_is_the_same_object(play) -> None:
     before = run.progress
     run.after(1)
     assert run.progress is before
+
+
+@pytest.mark.parametrize("skip", [Skip(SkipKind.MEMBER, "a"), Skip(SkipKind.GROUP, "g"), Skip(SkipKind.STAGE, "one")])
+def test_a_start_that_was_never_seen_is_given_back_when_its_target_is_skipped(skip: Skip) -> None:
+    plan = one_group("a")
+    claimed = decide(plan, initial(plan), Facts(), START)
+    skipped = decide(plan, claimed.progress, Facts(skips=frozenset({skip})), START)
+    assert skipped.start == ()
+    assert skipped.progress.state is State.SKIPPED
+
+
+def test_a_start_that_was_never_seen_is_given_back_when_its_window_closes() -> None:
+    plan = one_group("a", "b", max_concurrency=Limit(1))
+    claimed = decide(plan, initial(plan), Facts(), START)
+    closed = decide(plan, claimed.progress, Facts(unready={"a": Unready("its window is closed")}), START)
+    assert [start.target for start in closed.start] == ["b"]
+    assert closed.progress.stages[0].groups[0].targets[0].state is TargetState.PENDING
