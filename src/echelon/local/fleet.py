@@ -90,16 +90,20 @@ class EmbeddedFleet:
         assert self._failed is not None
         await self._failed
 
-    async def close(self) -> None:
-        """Stop agents, controllers and servers, in this order; what was written stays."""
+    async def stop(self) -> None:
+        """Stop agents and controllers, which finish what is under way; the clusters are still served."""
         for agent, _ in self._agents.values():
             agent.stop()
-        tasks = [task for _, task in self._agents.values()]
         if self._manager is not None:
             self._manager.stop()
+        tasks = [task for _, task in self._agents.values()]
         if self._running is not None:
             tasks.append(self._running)
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop everything; what was written stays."""
+        await self.stop()
         await asyncio.gather(*(cluster.close() for cluster in self.clusters.values()))
 
     def end_streams(self) -> None:

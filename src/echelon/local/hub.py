@@ -97,7 +97,8 @@ class EmbeddedHub:
         await self.fleet.wait()
 
     async def close(self) -> None:
-        """End connections, finish what is under way, and close the data."""
+        """Finish what is under way, end connections, and close the data."""
+        await self.fleet.stop()
         if self._server is not None:
             await self._server.stop()
         await self.fleet.close()
