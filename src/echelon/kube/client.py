@@ -35,7 +35,7 @@ from echelon.kube.kinds import (
     selector_text,
 )
 from echelon.kube.mapper import Mapper
-from echelon.kube.patches import ApplyPatch, MergePatch, Patch, applied, difference
+from echelon.kube.patches import COMPOSITE, ApplyPatch, MergePatch, Patch, applied, difference
 from echelon.kube.rest import TIMEOUT, BeforeWrite, RateLimit, Rest
 from echelon.kube.transport import EMPTY, Transport
 
@@ -252,14 +252,15 @@ class Client:
         (raises Conflict). Gives the object as it is then.
         """
         found = await self._kind(old, kind)
-        before, after = ({**found.plain(obj), "status": None} for obj in (old, new))
-        return await self._patch_difference(found, old, difference(before, after), None, lock)
+        ignored = ("apiVersion", "kind", "status")
+        changes = {field: change for field, change in _difference(old, new).items() if field not in ignored}
+        return await self._patch_difference(found, old, changes, None, lock)
 
     async def patch_status(self, old: T, new: T, kind: Kind[T] | None = None, *, lock: bool = False) -> T:
         """Send what differs between the status of two values of an object; as ``patch_object``."""
         found = await self._kind(old, kind)
-        before, after = ({"status": found.plain(obj).get("status", {})} for obj in (old, new))
-        return await self._patch_difference(found, old, difference(before, after), "status", lock)
+        changes = {field: change for field, change in _difference(old, new).items() if field == "status"}
+        return await self._patch_difference(found, old, changes, "status", lock)
 
     async def _patch_difference(
         self, kind: Kind[T], old: T, changes: dict[str, Any], subresource: str | None, lock: bool
@@ -348,6 +349,12 @@ class Client:
 def _path(resource: Resource, key: Key, subresource: str | None = None) -> str:
     namespace, name = key
     return resource.path(quote(namespace, safe=""), quote(name, safe=":"), subresource)
+
+
+def _difference(old: T, new: T) -> Mapping[str, Any]:
+    assert isinstance(old, COMPOSITE)
+    assert isinstance(new, COMPOSITE)
+    return difference(old, new)
 
 
 def _selection(labels: Labels, fields: str) -> dict[str, str]:

@@ -43,22 +43,55 @@ class ApplyPatch(msgspec.Struct, frozen=True):
     force: bool = False
 
 
+Composite = Mapping[str, Any] | msgspec.Struct
+COMPOSITE = (Mapping, msgspec.Struct)
 Patch = MergePatch | JsonPatch | StrategicPatch | ApplyPatch
 
 _APPLIED_METADATA = ("name", "namespace", "labels", "annotations", "finalizers", "ownerReferences")
 
 
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of the merge patch that makes ``new`` of ``old``; empty when they are equal."""
-    changes: dict[str, Any] = {key: None for key in old if key not in new}
-    for key, value in new.items():
-        before = old.get(key)
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
-            if nested := difference(before, value):
+def difference(old: Composite, new: Composite) -> dict[str, Any]:
+    """The content of the merge patch that makes ``new`` of ``old``; empty when they are equal.
+
+    Works on structs and mappings alike. A struct within another is compared field by field, never
+    removed for having only defaults: it may hold, on the server, fields that the struct does not name.
+    """
+    if isinstance(old, msgspec.Struct) and type(old) is not type(new):
+        old, new = _wire(old), _wire(new)
+    before, after = _fields(old), _fields(new)
+    changes: dict[str, Any] = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        if key in before and before[key] == value:
+            continue
+        if isinstance(value, COMPOSITE) and isinstance(before.get(key), COMPOSITE):
+            if nested := difference(before[key], value):
                 changes[key] = nested
-        elif key not in old or value != before:
-            changes[key] = value
+        elif key not in before or _wire(value) != _wire(before[key]):
+            changes[key] = _wire(value)
     return changes
+
+
+def _wire(value: Any) -> Any:
+    """A value as it arrives, in which a tuple and a list are the same."""
+    return value if isinstance(value, str | int) else msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _fields(value: Composite) -> Mapping[str, Any]:
+    """The fields by their name on the wire: those that are written, and all that have fields of their own."""
+    if not isinstance(value, msgspec.Struct):
+        return value
+    fields = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
+    return {
+        field.encode_name: item
+        for field, item in fields
+        if isinstance(item, COMPOSITE) or not (item is None or _is_default(field, item))
+    }
+
+
+def _is_default(field: msgspec.structs.FieldInfo, item: Any) -> bool:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return bool(item == field.default_factory())
+    return field.default is not msgspec.NODEFAULT and bool(item == field.default)
 
 
 def applied(obj: Mapping[str, Any], subresource: str | None = None) -> dict[str, Any]:
