@@ -80,6 +80,7 @@ class Tutorials(RuleBasedStateMachine):
         self.skipped_stages: set[str] = set()
         self.skipped_groups: set[str] = set()
         self.waits_skipped: set[str] = set()
+        self.waited: set[str] = set()
         self.approved: set[str] = set()
         self.ended_at: dict[str, datetime] = {}
         self.progress = initial(plan)
@@ -95,8 +96,8 @@ class Tutorials(RuleBasedStateMachine):
             return False
         if stage.name in self.skipped_stages:
             return True
-        elapsed = max(self.ended_at[name] for name in names) + stage.wait <= self.now
-        return (elapsed or stage.name in self.waits_skipped) and (not stage.after or stage.name in self.approved)
+        waited = not stage.wait or stage.name in self.waits_skipped | self.waited
+        return waited and (not stage.after or stage.name in self.approved)
 
     @property
     def halting_failures(self) -> bool:
@@ -110,6 +111,10 @@ class Tutorials(RuleBasedStateMachine):
         if self.facts.intent is not Intent.RUN or self.halting_failures:
             return
         self.begun = True
+        for stage in self.plan.stages:
+            names = {name for group in stage.groups for name in group.targets}
+            if names <= set(self.ended_at) and max(self.ended_at[name] for name in names) + stage.wait <= self.now:
+                self.waited.add(stage.name)  # a wait goes on while a run is stopped; its end is noted afterwards
         stage = self.current()
         for group in stage.groups if stage else ():
             waiting = [n for n in group.targets if n not in self.completed | self.failed | self.skipped | self.running]
@@ -175,15 +180,20 @@ class Tutorials(RuleBasedStateMachine):
             self.failed.add(name)
         elif self.left_out(name):
             self.skipped.add(name)
+        else:
+            del self.ended_at[name]
         self.settle()
 
     @rule()
     def start(self) -> None:
         self.facts = replace(self.facts, intent=Intent.RUN, attempt=self.facts.attempt + 1)
         retried, self.failed = self.failed, set()
-        for name in filter(self.left_out, retried):
-            self.skipped.add(name)
-            self.ended_at[name] = self.now
+        for name in retried:
+            if self.left_out(name):
+                self.skipped.add(name)
+                self.ended_at[name] = self.now
+            else:
+                del self.ended_at[name]
         self.settle()
 
     def left_out(self, name: str) -> bool:
