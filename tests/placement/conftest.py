@@ -1,0 +1,74 @@
+"""Hubs with controllers and agents, one a test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import looptime
+import pytest
+
+from echelon.placement import PlacementSettings
+from echelon.placement.dialect import DIALECTS
+from echelon.placement.scope import CLUSTER, Scope
+
+from .agents import FakeAgents
+from .hub import Hub, Stored, fleet_definitions, running_server
+
+
+@pytest.fixture(scope="session")
+def definitions() -> Stored:
+    return fleet_definitions()
+
+
+@pytest.fixture
+def scope() -> Scope:
+    """Which kinds the hub of a test uses; tests for both scopes parametrize it."""
+    return CLUSTER
+
+
+@pytest.fixture
+def settings() -> PlacementSettings:
+    return PlacementSettings()
+
+
+@pytest.fixture
+def kubefleet() -> PlacementSettings:
+    return PlacementSettings(dialect=DIALECTS["kubefleet"])
+
+
+@pytest.fixture
+async def virtual_time() -> AsyncIterator[None]:
+    """The loop's time is virtual from here on, in the fixtures that use this and in the test."""
+    with looptime.enabled(strict=True):
+        yield
+
+
+@pytest.fixture
+async def bare_hub(virtual_time: None, definitions: Stored, scope: Scope) -> AsyncIterator[Hub]:
+    """A hub on which nobody works."""
+    async with running_server(definitions) as server:
+        hub = Hub(server, scope)
+        await hub.open()
+        yield hub
+        await hub.close()
+
+
+@pytest.fixture
+async def agents(bare_hub: Hub) -> AsyncIterator[FakeAgents]:
+    client = bare_hub.client("agents")
+    agents = FakeAgents(client, bare_hub.clock)
+    running = asyncio.create_task(agents.manager.run())
+    await agents.manager.wait_until_ready()
+    yield agents
+    agents.manager.stop()
+    await running
+    await client.close()
+
+
+@pytest.fixture
+async def hub(bare_hub: Hub, agents: FakeAgents, settings: PlacementSettings) -> AsyncIterator[Hub]:
+    """A hub with its controllers and with agents for all members."""
+    await bare_hub.start_controllers(settings)
+    yield bare_hub
+    await bare_hub.stop_controllers()
