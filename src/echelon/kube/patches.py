@@ -9,6 +9,7 @@ the list changes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -80,12 +81,18 @@ def _fields(value: Composite) -> Mapping[str, Any]:
     """The fields by their name on the wire: those that are written, and all that have fields of their own."""
     if not isinstance(value, msgspec.Struct):
         return value
-    fields = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
+    fields = ((field, getattr(value, field.name)) for field in _fields_of(type(value)))
     return {
         field.encode_name: item
         for field, item in fields
         if isinstance(item, COMPOSITE) or not (item is None or _is_default(field, item))
     }
+
+
+@cache
+def _fields_of(type_: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """The fields of a struct; looking them up evaluates all its annotations, which is slow."""
+    return msgspec.structs.fields(type_)
 
 
 def _is_default(field: msgspec.structs.FieldInfo, item: Any) -> bool:
