@@ -83,8 +83,9 @@ class ApiServer:
         git_version: str = "v1.33.0",
         clock: Clock | None = None,
     ) -> None:
-        registry = Registry(default_definitions() if definitions is None else definitions)
-        self.objects = Objects(keyspace, registry, clock or SystemClock())
+        clock = clock or SystemClock()
+        registry = Registry(default_definitions(clock) if definitions is None else definitions)
+        self.objects = Objects(keyspace, registry, clock)
         self.authenticator = authenticator or StaticTokens({})
         self.authorizer = authorizer or MastersOnly()
         self.lifecycle = Lifecycle(self.objects, provisioning or Provisioning())
@@ -127,7 +128,7 @@ class ApiServer:
             log.exception("request failed", method=request.method, path=request.path)
             answer = failure(_INTERNAL)
         if answer is not None and not sent.started:
-            await send_answer(send, answer, bodiless=request.method == "HEAD")
+            await send_answer(send, answer, request)
 
     async def _answer(self, request: Request, send: Send) -> Answer | None:
         """The answer, or None when the handler streamed it."""
@@ -141,6 +142,8 @@ class ApiServer:
         served = self._lookup(path)
         if served is None:
             return self._unknown(path)
+        if served.version.deprecation_warning:
+            request.warnings.append(served.version.deprecation_warning)
         target = Target(request, served, path.namespace, path.name, path.subresource)
         if request.verb == "watch" and not path.subresource and "watch" in served.definition.verbs:
             await watch(self._context, target, send)
@@ -235,13 +238,13 @@ class ApiServer:
         return sorted(name for g, p, name in self._context.actions if (g, p) == (group, plural) and name)
 
 
-def default_definitions() -> list[ResourceDefinition]:
+def default_definitions(clock: Clock) -> list[ResourceDefinition]:
     """The built-in kinds, CustomResourceDefinitions with their rules among them."""
     return [
         msgspec.structs.replace(definition, hooks=CustomResourceDefinitionHooks())
         if definition.bucket == DEFINITIONS_BUCKET
         else definition
-        for definition in builtin_definitions()
+        for definition in builtin_definitions(clock)
     ]
 
 
@@ -272,7 +275,9 @@ def _attributes(request: Request, path: ResourcePath) -> Attributes:
     name = path.name
     if request.verb in ("list", "watch") and "fieldSelector" in request.query:
         name = _selected_name(request.query["fieldSelector"])
-    return Attributes(request.verb, path.group, path.version, path.resource, path.subresource, path.namespace, name)
+    itself = path.group == "" and path.resource == "namespaces"
+    namespace = path.name if itself else path.namespace
+    return Attributes(request.verb, path.group, path.version, path.resource, path.subresource, namespace, name)
 
 
 def _selected_name(selector: str) -> str:

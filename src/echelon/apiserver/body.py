@@ -143,7 +143,11 @@ def _checked(obj: Object, definition: ResourceDefinition, version: str, kind: st
                 raise bad_request(_unrecognised(kind, fault, body))
     if given != expected or given_kind != kind:
         raise bad_request(_mismatch(definition, given, given_kind, expected, kind))
-    head: Object = {"apiVersion": expected, "kind": kind, "metadata": obj.get("metadata") or {}}
+    head: Object = {
+        "apiVersion": expected,
+        "kind": kind,
+        "metadata": {} if obj.get("metadata") is None else obj["metadata"],
+    }
     if not isinstance(head["metadata"], dict):
         found = go_kind(head["metadata"])
         raise cannot_be_handled(

@@ -59,7 +59,7 @@ def compile_path(path: str) -> JSONPath:
 
 def dotted(path: str) -> list[str] | None:
     """The field names of a simple path such as ``.spec.replicas``; None for anything richer."""
-    names = path.strip("{}").lstrip(".").split(".")
+    names = path.strip("{}").removeprefix(".").split(".")
     return names if all(re.fullmatch(r"[A-Za-z0-9_-]+", name) for name in names) else None
 
 

@@ -85,9 +85,9 @@ def verb_of(method: str, path: ResourcePath, query: Query) -> str:
 
 
 class Request:
-    """One HTTP request on its way through the server."""
+    """One HTTP request on its way through the server. ``warnings`` collects what its client should be told."""
 
-    __slots__ = ("_headers", "_receive", "method", "path", "query", "scope", "segments", "user", "verb")
+    __slots__ = ("_headers", "_receive", "method", "path", "query", "scope", "segments", "user", "verb", "warnings")
 
     user: User
 
@@ -103,6 +103,7 @@ class Request:
         if "%" in self.path:
             self.segments = [unquote(segment) for segment in self.segments]
         self.verb = ""
+        self.warnings: list[str] = []
 
     def header(self, name: bytes) -> str:
         """The value of a header (its name in lower case); empty when absent."""

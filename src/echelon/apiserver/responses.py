@@ -14,7 +14,7 @@ import yaml
 
 from echelon.apiserver.errors import StatusError
 from echelon.apiserver.negotiate import PLAIN, Form
-from echelon.apiserver.request import Send
+from echelon.apiserver.request import Request, Send
 
 Header = tuple[bytes, bytes]
 TEXT = b"text/plain; charset=utf-8"
@@ -38,11 +38,13 @@ def _length(size: int) -> Header:
     return (b"content-length", str(size).encode())
 
 
-async def send_answer(send: Send, answer: Answer, *, bodiless: bool = False) -> None:
-    """Write an answer; ``bodiless`` for HEAD."""
+async def send_answer(send: Send, answer: Answer, request: Request) -> None:
+    """Write an answer to a request, with the warnings that came up; HEAD gets no body."""
     headers = [(b"content-type", answer.content_type), _length(len(answer.body)), _NO_CACHE, *answer.headers]
+    if request.warnings:
+        headers += warnings(request.warnings)
     await send({"type": "http.response.start", "status": answer.code, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if bodiless else answer.body})
+    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})
 
 
 _NO_CACHE = (b"cache-control", b"no-cache, private")
@@ -86,5 +88,5 @@ def failure(error: StatusError) -> Answer:
 
 def warnings(texts: Iterable[str]) -> list[Header]:
     """``Warning`` headers, one a text."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in dict.fromkeys(texts))
     return [(b"warning", f'299 - "{text}"'.encode("utf-8", "replace")) for text in quoted]

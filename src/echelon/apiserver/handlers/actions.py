@@ -8,7 +8,7 @@ from echelon.apiserver.errors import no_such_resource
 from echelon.apiserver.handlers.context import ActionRequest, Context, Target
 from echelon.apiserver.preparation import refine
 from echelon.apiserver.query import write_options
-from echelon.apiserver.responses import Answer, json_answer, warnings
+from echelon.apiserver.responses import Answer, json_answer
 
 
 async def act(context: Context, target: Target) -> Answer:
@@ -28,4 +28,4 @@ async def act(context: Context, target: Target) -> Answer:
         obj = decode_object(body, content_type, definition, target.served.version.name, definition.kind)
         refine(obj, write)
     request = ActionRequest(target.request.user, definition, target.namespace, target.name, obj, write.options)
-    return json_answer(await action(request), form, 201, warnings(write.warnings))
+    return json_answer(await action(request), form, 201)

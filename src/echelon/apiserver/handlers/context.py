@@ -85,16 +85,10 @@ class Target:
             options=options,
             manager=options.field_manager or default_manager(self.request.header(b"user-agent")),
             subresource=self.subresource,
-            warnings=deprecations(self.served),
+            warnings=self.request.warnings,
         )
 
 
 def default_manager(user_agent: str) -> str:
     """The field manager of a client that does not name one: its program's name."""
     return user_agent.partition("/")[0][:128] or "unknown"
-
-
-def deprecations(served: Served) -> list[str]:
-    """What a client of a deprecated version is told."""
-    warning = served.version.deprecation_warning
-    return [warning] if warning else []

@@ -11,10 +11,10 @@ from echelon.apiserver.body import PROTOBUF_TYPE, YAML_TYPE, media_type, parse_y
 from echelon.apiserver.definitions import Object, ResourceDefinition
 from echelon.apiserver.deletion import RETURNS_OBJECT
 from echelon.apiserver.errors import StatusError, bad_request
-from echelon.apiserver.handlers.context import Context, Target, deprecations
+from echelon.apiserver.handlers.context import Context, Target
 from echelon.apiserver.handlers.selection import selection_of
 from echelon.apiserver.query import DeleteOptions, delete_options, list_options
-from echelon.apiserver.responses import Answer, encode, json_answer, warnings
+from echelon.apiserver.responses import Answer, encode, json_answer
 
 
 async def delete(context: Context, target: Target) -> Answer:
@@ -23,11 +23,10 @@ async def delete(context: Context, target: Target) -> Answer:
     definition = target.definition
     options = await _options(target)
     deleted = await context.objects.delete(definition, target.namespace, target.name, options)
-    headers = warnings(deprecations(target.served))
     if deleted.gone and (definition.group, definition.plural) not in RETURNS_OBJECT:
-        return json_answer(_success(definition, deleted.value, target.name), form, headers=headers)
+        return json_answer(_success(definition, deleted.value, target.name), form)
     body = rendering.one(deleted.value, target.served, form, now=context.clock.now())
-    return Answer(200, encode(body, form), form.content_type, headers)
+    return Answer(200, encode(body, form), form.content_type)
 
 
 async def delete_collection(context: Context, target: Target) -> Answer:
@@ -47,7 +46,7 @@ async def delete_collection(context: Context, target: Target) -> Answer:
         values.append(deleted.value)
     metadata: Object = {"resourceVersion": str(context.objects.keyspace.revision)}
     body = rendering.many(values, target.served, form, metadata, now=context.clock.now())
-    return Answer(200, encode(body, form), form.content_type, warnings(deprecations(target.served)))
+    return Answer(200, encode(body, form), form.content_type)
 
 
 def _selectors(query: dict[str, str]) -> dict[str, str]:

@@ -12,11 +12,11 @@ from echelon.apiserver import continuation, rendering
 from echelon.apiserver.continuation import CURRENT, Continuation
 from echelon.apiserver.definitions import Object
 from echelon.apiserver.errors import expired, too_large_resource_version
-from echelon.apiserver.handlers.context import Context, Target, deprecations
+from echelon.apiserver.handlers.context import Context, Target
 from echelon.apiserver.handlers.selection import Selection, existing, selection_of
 from echelon.apiserver.objects import ObjectBucket, ObjectRecord
 from echelon.apiserver.query import ListOptions, list_options
-from echelon.apiserver.responses import Answer, encode, warnings
+from echelon.apiserver.responses import Answer, encode
 from echelon.apiserver.storage import Compacted, FutureRevision
 
 
@@ -31,7 +31,7 @@ async def get(context: Context, target: Target) -> Answer:
     body = rendering.one(
         record.value, served, form, now=context.clock.now(), include=query.get("includeObject", "Metadata")
     )
-    return Answer(200, encode(body, form), form.content_type, warnings(deprecations(served)))
+    return Answer(200, encode(body, form), form.content_type)
 
 
 async def list_objects(context: Context, target: Target) -> Answer:
@@ -48,7 +48,7 @@ async def list_objects(context: Context, target: Target) -> Answer:
         now=context.clock.now(),
         include=target.request.query.get("includeObject", "Metadata"),
     )
-    return Answer(200, encode(body, form), form.content_type, warnings(deprecations(target.served)))
+    return Answer(200, encode(body, form), form.content_type)
 
 
 def _check_reached(context: Context, revision: int | None) -> None:

@@ -16,7 +16,7 @@ from echelon.apiserver.handlers.selection import existing
 from echelon.apiserver.jsonpath import compile_path, dotted
 from echelon.apiserver.preparation import check_name, check_namespace
 from echelon.apiserver.query import write_options
-from echelon.apiserver.responses import Answer, json_answer, warnings
+from echelon.apiserver.responses import Answer, json_answer
 
 _API_VERSION = "autoscaling/v1"
 
@@ -61,7 +61,7 @@ async def _change(context: Context, target: Target, change: Patch, options: str)
         return new
 
     value = await context.objects.update(target.name, apply, write)
-    return json_answer(scale_of(orjson.loads(value), paths), form, headers=warnings(write.warnings))
+    return json_answer(scale_of(orjson.loads(value), paths), form)
 
 
 def _paths(target: Target) -> Scale:

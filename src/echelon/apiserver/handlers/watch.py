@@ -15,7 +15,7 @@ import orjson
 
 from echelon.apiserver import rendering
 from echelon.apiserver.errors import StatusError, expired, too_large_resource_version
-from echelon.apiserver.handlers.context import Context, Target, deprecations
+from echelon.apiserver.handlers.context import Context, Target
 from echelon.apiserver.handlers.selection import Selection, selection_of
 from echelon.apiserver.metadata import Summary
 from echelon.apiserver.negotiate import JSON, Form
@@ -43,7 +43,7 @@ async def watch(context: Context, target: Target, send: Send) -> None:
     selection = selection_of(options, target.served, target.namespace)
     lines = Lines(context, target, form, selection)
     bucket = context.objects.bucket(target.definition)
-    headers = [*STREAM_HEADERS, *warnings(deprecations(target.served))]
+    headers = [*STREAM_HEADERS, *warnings(target.request.warnings)]
     try:
         initial, watcher = _begin(context, bucket, options, lines)
     except Compacted as gone:

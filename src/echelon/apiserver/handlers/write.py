@@ -10,7 +10,7 @@ from echelon.apiserver.handlers.context import Context, Target
 from echelon.apiserver.negotiate import Form
 from echelon.apiserver.preparation import Write, check_name, check_namespace
 from echelon.apiserver.query import write_options
-from echelon.apiserver.responses import Answer, encode, warnings
+from echelon.apiserver.responses import Answer, encode
 
 
 async def create(context: Context, target: Target) -> Answer:
@@ -67,4 +67,4 @@ def answer(context: Context, target: Target, value: bytes, write: Write, form: F
     """An object that was written, as the client wants to see it."""
     include = target.request.query.get("includeObject", "Metadata")
     body = rendering.one(value, target.served, form, now=context.clock.now(), include=include)
-    return Answer(code, encode(body, form), form.content_type, warnings(dict.fromkeys(write.warnings)))
+    return Answer(code, encode(body, form), form.content_type)
