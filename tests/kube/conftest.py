@@ -35,7 +35,8 @@ async def _served(app: Any, **options: Any) -> AsyncIterator[int]:
     config.load()
     running = uvicorn.Server(config)
     running.lifespan = config.lifespan_class(config)
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
     await running.startup(sockets=[listening])
     try:
         yield listening.getsockname()[1]
