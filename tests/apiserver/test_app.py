@@ -8,7 +8,7 @@ import pytest
 
 from echelon.apiserver import AllowAll, ApiServer, Attributes, Database, Decision, StaticTokens, User, summarize
 from echelon.apiserver.request import BODY_LIMIT
-from echelon.apiserver.storage import Bucket
+from echelon.apiserver.storage import Bucket, Closed, StorageError, StorageFull
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 NOT_FOUND = b"404 page not found\n"
@@ -148,6 +148,28 @@ async def test_an_unforeseen_failure_is_told_without_its_cause(api: Any, monkeyp
     reply = await api.get(CONFIGMAPS + "/a")
     assert (reply.status, reply.json["reason"]) == (500, "InternalError")
     assert b"secret detail" not in reply.body
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "word"),
+    [
+        (StorageFull("no space"), 500, "disk is full"),
+        (StorageError("odd"), 500, "log"),
+        (Closed("gone"), 503, "shutting"),
+    ],
+)
+async def test_failures_of_the_store(
+    api: Any, config_map: Any, monkeypatch: pytest.MonkeyPatch, error: StorageError, status: int, word: str
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "put", fail)
+        reply = await api.post(CONFIGMAPS, config_map("a"))
+    assert reply.status == status
+    assert word in reply.json["message"]
+    assert (await api.post(CONFIGMAPS, config_map("a"))).status == 201
 
 
 async def test_warnings_of_deprecated_versions(api: Any, widget_definition: Any) -> None:

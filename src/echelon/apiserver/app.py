@@ -47,7 +47,7 @@ from echelon.apiserver.registry import Registry, Served
 from echelon.apiserver.request import Receive, Request, ResourcePath, Scope, Send, parse_path, verb_of
 from echelon.apiserver.responses import Answer, failure, page_not_found, send_answer
 from echelon.apiserver.selectors import parse_fields
-from echelon.apiserver.storage import Keyspace
+from echelon.apiserver.storage import Closed, Keyspace, StorageError, StorageFull
 from echelon.apiserver.streams import Streams
 from echelon.apiserver.system import System
 
@@ -124,6 +124,9 @@ class ApiServer:
             answer = await self._answer(request, sent)
         except StatusError as error:
             answer = failure(error)
+        except StorageError as error:
+            log.error("storage failed", method=request.method, path=request.path, error=str(error))
+            answer = failure(_storage_failure(error))
         except Exception:
             log.exception("request failed", method=request.method, path=request.path)
             answer = failure(_INTERNAL)
@@ -249,6 +252,14 @@ def default_definitions(clock: Clock) -> list[ResourceDefinition]:
 
 
 _INTERNAL = StatusError(500, "InternalError", "Internal error occurred: see the log of the server", details={})
+
+
+def _storage_failure(error: StorageError) -> StatusError:
+    if isinstance(error, Closed):
+        return StatusError(503, "ServiceUnavailable", "the server is shutting down", details={}, retry_after=1)
+    why = "its disk is full" if isinstance(error, StorageFull) else "see the log of the server"
+    message = f"Internal error occurred: nothing was stored: {why}"
+    return StatusError(500, "InternalError", message, details={})
 
 
 class _Sent:

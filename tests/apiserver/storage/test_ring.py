@@ -158,3 +158,55 @@ async def test_many_watchers_all_see_every_event(bucket, put):
     for number in range(20):
         await put(bucket, f"n{number % 3}")
     assert await asyncio.gather(*following) == [list(range(1, 21))] * 200
+
+
+async def test_a_namespace_is_watched_apart(bucket):
+    watcher = bucket.watch(0, "one")
+    for namespace, name in (("one", "a"), ("two", "b"), ("one", "c")):
+        await bucket.put(namespace, name, lambda revision: b"{}", expected=0)
+    assert [event.record.key.name for event in watcher.ready()] == ["a", "c"]
+    assert watcher.revision == 3
+
+
+async def test_events_of_other_namespaces_wake_no_one(bucket):
+    watcher = bucket.watch(0, "one")
+    waiting = asyncio.ensure_future(watcher.wait())
+    await asyncio.sleep(0)
+    await bucket.put("two", "b", lambda revision: b"{}", expected=0)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert watcher.revision == 1
+    await bucket.put("one", "a", lambda revision: b"{}", expected=0)
+    assert await waiting
+    assert [event.record.key.name for event in watcher.ready()] == ["a"]
+
+
+async def test_a_watcher_of_a_quiet_namespace_misses_nothing_while_others_are_dropped(short):
+    watcher = short.watch(0, "quiet")
+    waiting = asyncio.ensure_future(watcher.wait())
+    await asyncio.sleep(0)
+    for index in range(20):
+        await short.put("loud", f"l{index}", lambda revision: b"{}", expected=0)
+    await asyncio.gather(*(short.put("quiet", name, lambda revision: b"{}", expected=0) for name in "ab"))
+    assert await waiting
+    assert [event.record.key.name for event in watcher.ready()] == ["a", "b"]
+    for index in range(20):
+        await short.put("loud", f"m{index}", lambda revision: b"{}", expected=0)
+    assert watcher.ready() == []
+
+
+async def test_a_watcher_of_a_namespace_that_misses_events_is_told(short):
+    watcher = short.watch(0, "one")
+    for index in range(20):
+        await short.put("one", f"a{index}", lambda revision: b"{}", expected=0)
+    with pytest.raises(Compacted):
+        watcher.ready()
+
+
+async def test_lanes_go_with_their_last_watcher(bucket):
+    first, second = bucket.watch(0, "one"), bucket.watch(0, "one")
+    first.close()
+    await bucket.put("one", "a", lambda revision: b"{}", expected=0)
+    assert len(second.ready()) == 1
+    second.close()
+    assert bucket.ring._lanes == {}

@@ -68,10 +68,11 @@ def _begin(
 ) -> tuple[bytes, Watcher[Summary]]:
     """The lines of what exists, if they are wanted, and the watcher of what follows; both of one moment."""
     current = context.objects.keyspace.revision
+    namespace = lines.selection.namespace or None
     wants_existing = options.initial_events if options.initial_events is not None else not options.revision
     if not wants_existing:
         try:
-            return b"", bucket.watch(options.revision or current)
+            return b"", bucket.watch(options.revision or current, namespace)
         except FutureRevision as future:
             raise Compacted(future.requested, future.current) from None
     if options.revision and options.revision > current:
@@ -79,7 +80,7 @@ def _begin(
     chunks = [lines.existing(record.value) for record in lines.selection.current(bucket)]
     if options.initial_events and options.bookmarks:
         chunks.append(lines.bookmark(current, initial_end=True))
-    return b"".join(chunks), bucket.watch(current)
+    return b"".join(chunks), bucket.watch(current, namespace)
 
 
 async def _follow(watcher: Watcher[Summary], options: ListOptions, lines: Lines, send: Send) -> None:
@@ -91,7 +92,9 @@ async def _follow(watcher: Watcher[Summary], options: ListOptions, lines: Lines,
     while not watcher.closed:
         try:
             if await watcher.wait(max(min(end, bookmark_at) - loop.time(), 0.0)):
-                await _chunk(send, lines.of(watcher.ready()))
+                data = lines.of(watcher.ready())
+                if data:
+                    await _chunk(send, data)
         except Compacted as gone:
             await _chunk(send, _error(_too_old(gone)))
             return
@@ -147,8 +150,6 @@ class Lines:
 
     def _line(self, event: Event[Summary]) -> bytes | None:
         selection = self.selection
-        if selection.namespace and event.record.key.namespace != selection.namespace:
-            return None
         if not selection.filters:
             return self._shared(event)
         before = event.previous is not None and selection.matches(event.previous)

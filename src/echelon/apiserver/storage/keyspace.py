@@ -172,8 +172,8 @@ class Bucket(Generic[S]):
         record = Record(previous.key, value, revision, previous.created, self.keyspace.summarize(value))
         return await self._write(Write(self, record, deleted=True))
 
-    def watch(self, after: int) -> Watcher[S]:
-        """Watch the events with a revision above ``after``.
+    def watch(self, after: int, namespace: str | None = None) -> Watcher[S]:
+        """Watch the events with a revision above ``after``, of all namespaces or of one.
 
         Raises ``Compacted`` when memory no longer has them all, ``FutureRevision`` when ``after``
         is not reached yet.
@@ -182,7 +182,7 @@ class Bucket(Generic[S]):
         keyspace.check_open()
         if after > keyspace.revision:
             raise FutureRevision(after, keyspace.revision)
-        return Watcher(self.ring, after, lambda: keyspace.revision)
+        return Watcher(self.ring, after, lambda: keyspace.revision, namespace)
 
     def stats(self) -> BucketStats:
         return BucketStats(len(self._records), len(self.ring), self.ring.bytes, len(self.ring.watchers))

@@ -6,6 +6,10 @@ those who wait, once for a batch of events; each then takes what lies behind its
 watcher that does not keep up costs nothing; when the ring drops events it has not seen it is
 told so (``Compacted``) and has to list anew.
 
+Many watch one namespace each of a bucket. Such a watcher is woken by events of its namespace only
+and misses nothing while others are dropped: a ``Lane`` notes where the newest event of a watched
+namespace stands.
+
 What always holds: the ring has every event of the bucket with a revision above ``floor``, in order
 of revision, and nothing that is not durable.
 """
@@ -22,6 +26,17 @@ from echelon.apiserver.storage.errors import Compacted
 from echelon.apiserver.storage.record import Event, S
 
 
+class Lane(Generic[S]):
+    """What the watchers of one namespace share: the count behind its newest event, and who waits for the next."""
+
+    __slots__ = ("newest", "users", "waiting")
+
+    def __init__(self, newest: int) -> None:
+        self.newest = newest
+        self.users = 0
+        self.waiting: set[Watcher[S]] = set()
+
+
 class Ring(Generic[S]):
     """The newest events of a bucket. ``end`` counts all events that ever were appended."""
 
@@ -31,6 +46,8 @@ class Ring(Generic[S]):
         self.bytes = 0
         self.watchers: set[Watcher[S]] = set()
         self.waiting: set[Watcher[S]] = set()
+        self._lanes: dict[str, Lane[S]] = {}
+        self._touched: set[Lane[S]] = set()
         self._events: deque[Event[S]] = deque()
         self._max_events = max_events
         self._max_bytes = max_bytes
@@ -49,16 +66,47 @@ class Ring(Generic[S]):
         events.append(event)
         self.end += 1
         self.bytes += len(event.record.value)
+        lane = self._lanes.get(event.record.key.namespace)
+        if lane is not None:
+            self._note(lane)
         while len(events) > 1 and (len(events) > self._max_events or self.bytes > self._max_bytes):
             dropped = events.popleft()
             self.bytes -= len(dropped.record.value)
             self.floor = dropped.revision
 
+    def _note(self, lane: Lane[S]) -> None:
+        """Note the newest event as one of the lane; those who wait have missed nothing before it."""
+        if lane not in self._touched:
+            self._touched.add(lane)
+            for watcher in lane.waiting:
+                watcher.skip(self.end - 1)
+        lane.newest = self.end
+
     def wake(self) -> None:
-        """Wake all who wait."""
-        waiting, self.waiting = self.waiting, set()
+        """Wake all who wait for what was appended."""
+        waiting = set(self.waiting)
+        self.waiting.clear()
+        for lane in self._touched:
+            waiting |= lane.waiting
+            lane.waiting.clear()
+        self._touched.clear()
         for watcher in waiting:
             watcher.wake()
+
+    def enter(self, namespace: str) -> Lane[S]:
+        """The lane of a namespace, for one more watcher."""
+        lane = self._lanes.get(namespace)
+        if lane is None:
+            lane = self._lanes[namespace] = Lane(self.end)
+        lane.users += 1
+        return lane
+
+    def leave(self, namespace: str) -> None:
+        """One watcher less; the last one takes the lane away."""
+        lane = self._lanes[namespace]
+        lane.users -= 1
+        if not lane.users:
+            del self._lanes[namespace]
 
     def position(self, revision: int) -> int:
         """The count of the first event after a revision, which must not lie below the floor."""
@@ -85,13 +133,13 @@ class Ring(Generic[S]):
 
 
 class Watcher(Generic[S]):
-    """A reader of a bucket's events, from a revision on. Close it when done.
+    """A reader of a bucket's events, or of those of one namespace, from a revision on. Close it when done.
 
     Either iterate over it, or take events in bulk: ``await wait()``, then ``ready()``. Both raise
     ``Compacted`` when events were dropped that the watcher has not seen. At most one task waits.
     """
 
-    def __init__(self, ring: Ring[S], after: int, newest: Callable[[], int]) -> None:
+    def __init__(self, ring: Ring[S], after: int, newest: Callable[[], int], namespace: str | None = None) -> None:
         if after < ring.floor:
             raise Compacted(after, ring.floor)
         self.closed = False
@@ -101,6 +149,8 @@ class Watcher(Generic[S]):
         self._cursor = ring.position(after)
         self._taken: deque[Event[S]] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._namespace = namespace
+        self._lane = None if namespace is None else ring.enter(namespace)
         ring.watchers.add(self)
 
     @property
@@ -111,7 +161,7 @@ class Watcher(Generic[S]):
         """
         if self._taken:
             return self._seen
-        if self._cursor == self._ring.end and not self.closed:
+        if not self._behind and not self.closed:
             return max(self._newest(), self._seen)
         return self._seen
 
@@ -125,20 +175,25 @@ class Watcher(Generic[S]):
 
     async def wait(self, timeout: float | None = None) -> bool:
         """Wait for events, the watcher's end, or at most ``timeout`` seconds; whether ``ready`` has any."""
-        if self._taken or self._cursor != self._ring.end or self.closed:
+        if self._taken or self._behind or self.closed:
             return self._has_events()
         loop = asyncio.get_running_loop()
         waiter = self._waiter = loop.create_future()
-        self._ring.waiting.add(self)
+        waiting = self._ring.waiting if self._lane is None else self._lane.waiting
+        waiting.add(self)
         timer = None if timeout is None else loop.call_later(timeout, self.wake)
         try:
             await waiter
         finally:
             self._waiter = None
-            self._ring.waiting.discard(self)
+            waiting.discard(self)
             if timer is not None:
                 timer.cancel()
         return self._has_events()
+
+    def skip(self, position: int) -> None:
+        """Take as seen what stands before a count: it is of other namespaces."""
+        self._cursor = position
 
     def wake(self) -> None:
         """Let ``wait`` return."""
@@ -153,6 +208,8 @@ class Watcher(Generic[S]):
         self.closed = True
         self._taken.clear()
         self._ring.watchers.discard(self)
+        if self._namespace is not None:
+            self._ring.leave(self._namespace)
         self.wake()
 
     def __aiter__(self) -> Watcher[S]:
@@ -169,15 +226,22 @@ class Watcher(Generic[S]):
         self._seen = event.revision
         return event
 
+    @property
+    def _behind(self) -> bool:
+        """Whether there are events that this watcher has not fetched, and perhaps wants."""
+        return self._cursor < (self._ring.end if self._lane is None else self._lane.newest)
+
     def _has_events(self) -> bool:
-        return not self.closed and (bool(self._taken) or self._cursor != self._ring.end)
+        return not self.closed and (bool(self._taken) or self._behind)
 
     def _fetch(self) -> list[Event[S]]:
         ring = self._ring
-        if self.closed or self._cursor == ring.end:
+        if self.closed or not self._behind:
             return []
         if self._cursor < ring.first:
             raise Compacted(self._seen, ring.floor)
         events = ring.since(self._cursor)
         self._cursor = ring.end
-        return events
+        if self._namespace is None:
+            return events
+        return [event for event in events if event.record.key.namespace == self._namespace]
