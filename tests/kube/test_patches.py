@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echelon.kube.patches import applied, difference
-from echelon.kube.testing import _merge
+from echelon.kube.testing import merge
 
 plain = st.recursive(
     st.integers(0, 3) | st.text("ab", max_size=2),
@@ -25,7 +25,7 @@ objects = st.dictionaries(st.sampled_from("xyz"), plain, max_size=3)
 def test_difference_leads_from_one_to_the_other(old: dict[str, Any], new: dict[str, Any]) -> None:
     changes = difference(old, new)
     assert bool(changes) == (old != new)
-    assert _merge(_copy(old), changes) == new
+    assert merge(_copy(old), changes) == new
 
 
 class Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -52,7 +52,7 @@ def test_difference_of_structs_spares_what_they_do_not_name(old: Whole, new: Who
     stored.setdefault("mainPart", {})["colour"] = "blue"
     changes = difference(old, new)
     assert bool(changes) == (old != new)
-    changed = _merge(stored, changes)
+    changed = merge(stored, changes)
     assert msgspec.convert(changed, Whole) == msgspec.convert(msgspec.json.decode(msgspec.json.encode(new)), Whole)
     assert changed["colour"] == "red"
     assert changed["mainPart"]["colour"] == "blue"

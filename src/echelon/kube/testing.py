@@ -86,6 +86,8 @@ class Drop(Exception):
         self.answer_lost = answer_lost
 
 
+_SERVER_OWNED = ("uid", "generation", "creationTimestamp", "resourceVersion")
+
 Fault = Callable[[Request], Awaitable[None]]
 
 
@@ -253,11 +255,11 @@ class FakeServer:
         if asked and asked != old["metadata"]["resourceVersion"]:
             raise Refusal(409, "Conflict", f'Operation cannot be fulfilled on {target.plural} "{target.name}"')
         if target.subresource:
-            changed = {**old, "status": obj.get("status", {})}
-        else:
-            changed = {**obj, "status": old["status"]} if "status" in old else obj
-            changed.pop("status", None) if "status" not in old else None
-        return self._store(target, copy.deepcopy(changed))
+            return self._store(target, {**copy.deepcopy(old), "status": obj.get("status", {})})
+        obj.pop("status", None)
+        if "status" in old:
+            obj["status"] = old["status"]
+        return self._store(target, obj)
 
     def _patch(self, target: _Target, patch: Any, content_type: str) -> Object:
         try:
@@ -267,8 +269,8 @@ class FakeServer:
                 raise
             return self._create(target, copy.deepcopy(patch))
         if content_type == "application/json-patch+json":
-            return self._update(target, jsonpatch.apply_patch(old, patch))
-        return self._update(target, _merge(copy.deepcopy(old), patch))
+            return self._update(target, jsonpatch.apply_patch(copy.deepcopy(old), patch))
+        return self._update(target, merge(copy.deepcopy(old), patch))
 
     def _delete(self, target: _Target, options: Object) -> Object:
         obj = self._existing(target)
@@ -304,13 +306,9 @@ class FakeServer:
         if old is None:
             metadata |= {"uid": str(uuid.uuid4()), "generation": 1, "creationTimestamp": "2026-01-01T00:00:00Z"}
         else:
-            kept = {field: old["metadata"][field] for field in ("uid", "generation", "creationTimestamp")}
-            if "resourceVersion" in metadata and {**obj, "metadata": {**metadata, "resourceVersion": ""}} == {
-                **old,
-                "metadata": {**old["metadata"], "resourceVersion": ""},
-            }:
+            metadata |= {field: old["metadata"][field] for field in _SERVER_OWNED}
+            if obj == old:
                 return old
-            metadata |= kept
             metadata["generation"] += old.get("spec") != obj.get("spec")
         if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
             self._remove(target.bucket, key)
@@ -433,7 +431,8 @@ def _matches(selector: str, labels: Mapping[str, str]) -> bool:
     return True
 
 
-def _merge(target: Any, patch: Any) -> Any:
+def merge(target: Any, patch: Any) -> Any:
+    """RFC 7386; works in place where it can."""
     if not isinstance(patch, dict):
         return patch
     merged = target if isinstance(target, dict) else {}
@@ -441,7 +440,7 @@ def _merge(target: Any, patch: Any) -> Any:
         if value is None:
             merged.pop(key, None)
         else:
-            merged[key] = _merge(merged.get(key), value)
+            merged[key] = merge(merged.get(key), value)
     return merged
 
 
