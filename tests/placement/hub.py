@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -233,11 +233,9 @@ class Hub:
 
     def describe(self) -> str:
         """What is on the hub, for those who read why a test failed."""
-        lines = []
-        for kind in self._kinds():
-            for obj in sorted(self._view.list(kind), key=lambda obj: obj.key):
-                lines.append(f"{kind.__name__} {'/'.join(obj.key)} {_brief(obj)}")
-        return "\n".join(lines)
+        return "\n".join(
+            f"{kind.__name__} {'/'.join(obj.key)} {_brief(obj)}" for kind in self._kinds() for obj in self.all(kind)
+        )
 
     def find(self, kind: type[K], name: str) -> K | None:
         return self._view.get(kind, (self.namespace if kind.resource.namespaced else "", name))
@@ -330,10 +328,8 @@ class Hub:
 
     async def join(self, name: str, taints: Sequence[Taint] = (), **labels: str) -> None:
         """A member joins the fleet and is healthy."""
-        try:
+        with suppress(AlreadyExists):
             await self.create("v1", "Namespace", names.member_namespace(name))
-        except AlreadyExists:
-            pass
         identity = Subject(kind="User", name=name, api_group=RBAC)
         member = await self.admin.create(
             MemberCluster(

@@ -26,7 +26,6 @@ from echelon.placement.keeper import SnapshotKeeper
 from echelon.placement.placements import PlacementReconciler
 from echelon.placement.scheduler import Scheduler
 from echelon.placement.scope import Approval, Scope
-from echelon.placement.selection import Object
 from echelon.placement.settings import PlacementSettings
 from echelon.placement.staged.controller import StagedRunReconciler
 from echelon.placement.work_generator import WorkGenerator
@@ -66,8 +65,8 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
         workers=settings.workers,
     )
 
-    def content_changed(resource: Resource, obj: Object) -> None:
-        for request in placements.touched_by(resource, obj):
+    def content_changed(resource: Resource, namespace: str | None) -> None:
+        for request in placements.touched_by(resource, namespace):
             placement_controller.enqueue(request)
 
     content.on_change(content_changed)

@@ -2,10 +2,12 @@
 
 Watching begins when the first placement needs it and covers every kind that could be selected; a
 new CustomResourceDefinition adds its kind. Who is told what changed is the placement controller.
+Nobody reads before all of it is here: what is only not seen yet would look like what is gone.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,7 +21,9 @@ from echelon.placement.selection import Object, is_selectable_kind
 _DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", False)
 _WATCH = frozenset({"list", "watch"})
 
-Listener = Callable[[Resource, Object], None]
+# The kind of what changed and its namespace: empty for cluster-scoped objects, None when it is the kind itself
+# that came, changed or went.
+Listener = Callable[[Resource, str | None], None]
 
 
 class HubContent:
@@ -32,28 +36,35 @@ class HubContent:
         self._versions: dict[tuple[str, str, str], Resource] = {}
         self._listeners: list[Listener] = []
         self._stale = True
-        self._ready = False
+        self._following = False
+        self._discovering = asyncio.Lock()
 
     def on_change(self, listener: Listener) -> None:
-        """Call ``listener`` with every object that is added, changed or removed."""
+        """Call ``listener`` whenever an object is added, changed or removed, or a kind is."""
         self._listeners.append(listener)
 
     async def ready(self) -> None:
         """Watch everything that can be selected; returns once all of it is here."""
-        if not self._ready:
+        if not self._following:
+            self._following = True
             self._cache.informer(Unstructured(_DEFINITIONS)).add_handler(self._definition_changed)
-            self._ready = True
-        if self._stale:
-            self._stale = False
-            await self._discover()
+        async with self._discovering:
+            if self._stale:
+                await self._discover()
         for informer in list(self._informers.values()):
             if not informer.has_synced:
                 await informer.wait_for_sync()
 
     async def _discover(self) -> None:
+        self._stale = False
         self._client.mapper.forget()
+        try:
+            resources = await self._client.mapper.resources()
+        except BaseException:
+            self._stale = True
+            raise
         served: set[tuple[str, str]] = set()
-        for found in await self._client.mapper.resources():
+        for found in resources:
             resource = found.resource
             key = (resource.group, resource.kind)
             if not (found.verbs >= _WATCH and is_selectable_kind(*key)):
@@ -77,15 +88,16 @@ class HubContent:
         """A kind has come or gone, or is served in other versions."""
         if not change.initial:
             self._stale = True
-            self._tell(_DEFINITIONS, change.object)
+            self._tell(_DEFINITIONS, "")
+            self._tell(_defined_by(change.object), None)
 
     def _changed(self, resource: Resource, change: Change[dict[str, Any]]) -> None:
         if not change.initial:
-            self._tell(resource, change.object)
+            self._tell(resource, change.object["metadata"].get("namespace", ""))
 
-    def _tell(self, resource: Resource, obj: Object) -> None:
+    def _tell(self, resource: Resource, namespace: str | None) -> None:
         for listener in self._listeners:
-            listener(resource, obj)
+            listener(resource, namespace)
 
     # selection.Content
 
@@ -102,3 +114,10 @@ class HubContent:
     def list(self, resource: Resource, namespace: str | None = None) -> Iterable[Object]:
         informer = self._informers.get((resource.group, resource.kind))
         return () if informer is None else informer.list(namespace)
+
+
+def _defined_by(definition: Object) -> Resource:
+    spec = definition["spec"]
+    names = spec["names"]
+    version = spec["versions"][0]["name"]
+    return Resource(spec["group"], version, names["plural"], names["kind"], spec["scope"] == "Namespaced")

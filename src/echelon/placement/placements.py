@@ -244,10 +244,11 @@ class PlacementReconciler:
 
     # who is concerned by a change of the hub's content
 
-    def touched_by(self, resource: Resource, obj: Object) -> list[Request]:
-        """The placements whose selection may have changed with this object."""
-        metadata = obj["metadata"]
-        namespace = metadata.get("namespace", "")
+    def touched_by(self, resource: Resource, namespace: str | None) -> list[Request]:
+        """The placements whose selection may have changed with an object of this kind in this namespace.
+
+        None for the namespace: with the kind as a whole.
+        """
         return [
             Request(*placement.key)
             for placement in self._related.placements()
@@ -255,12 +256,13 @@ class PlacementReconciler:
         ]
 
 
-def _may_select(selector: ResourceSelector, placement: Placement, resource: Resource, namespace: str) -> bool:
+def _may_select(selector: ResourceSelector, placement: Placement, resource: Resource, namespace: str | None) -> bool:
     if (selector.group, selector.kind) == (resource.group, resource.kind):
-        return not placement.metadata.namespace or placement.metadata.namespace == namespace
-    if (selector.group, selector.kind) != selection.NAMESPACE or not namespace:
+        return namespace is None or placement.metadata.namespace in ("", namespace)
+    if (selector.group, selector.kind) != selection.NAMESPACE or not resource.namespaced:
         return False
-    return selector.selection_scope == "NamespaceWithResources" and selector.name in ("", namespace)
+    whole = selector.selection_scope == "NamespaceWithResources"
+    return whole and (namespace is None or selector.name in ("", namespace))
 
 
 def _policy_index(snapshot: PolicySnapshot) -> int:

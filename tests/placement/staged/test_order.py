@@ -62,13 +62,12 @@ async def test_no_more_members_at_a_time_than_allowed(
     await prepare(*members)
     await hub.plan(stage("all", concurrency=concurrency))
     await hub.start(index="0")
-    done = 0
-    while done < len(members):
-        await hub.until(lambda: len(working(agents)) == min(done + at_once, len(members)))
+    for done, member in enumerate(members):
+        expected = members[: done + at_once]
+        await hub.until(lambda expected=expected: working(agents) == expected)
         await hub.pass_time(5)
-        assert working(agents) == members[: done + at_once]
-        agents.behave(members[done], Behaviour.AVAILABLE)
-        done += 1
+        assert working(agents) == expected
+        agents.behave(member, Behaviour.AVAILABLE)
     await hub.succeeded()
 
 

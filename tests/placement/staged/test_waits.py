@@ -38,6 +38,7 @@ async def test_a_wait_is_never_shorter_than_it_was_set(hub: Hub, agents: FakeAge
     await hub.until(lambda: agents.got("b"))
     waited = hub.clock.now() - updated
     assert timedelta(seconds=5) <= waited <= timedelta(seconds=7)
+    await hub.succeeded()
     (task,) = hub.status().stages_status[0].after_stage_task_status
     (elapsed,) = task.conditions
     assert (elapsed.type, elapsed.reason) == ("WaitTimeElapsed", "AfterStageTaskWaitTimeElapsed")

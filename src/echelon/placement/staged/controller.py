@@ -69,12 +69,15 @@ class StagedRunReconciler:
         self._placements = placements
         self._scope = scope
         self._dialect = settings.dialect
+        self._status_interval = settings.run_status_interval
+        self._written: dict[Key, float] = {}
         self._clock = clock
         self._approvals = Approvals(client, cache, related, scope, clock)
 
     async def reconcile(self, request: Request) -> Result | None:
         run = self._related.run(request.key)
         if run is None:
+            self._written.pop(request.key, None)
             return None
         if run.metadata.deletion_timestamp is not None:
             await self._clean_up(run)
@@ -202,8 +205,23 @@ class StagedRunReconciler:
         except ApprovalTaken as problem:
             return await self._write(run, reporting.aborted(writer, status, initialization.UNEXPECTED + str(problem)))
         reported = reporting.report(writer, status, decision.progress, requested)
-        await self._write(run, reported)
-        return _next(decision, self._clock.now())
+        following = _next(decision, self._clock.now())
+        pause = self._pause(run, reported)
+        if pause > 0:
+            return Result(requeue_after=min(pause, following.requeue_after) if following else pause)
+        self._written[run.key] = asyncio.get_running_loop().time()
+        return await self._write(run, reported, following)
+
+    def _pause(self, run: Run, reported: UpdateRunStatus) -> float:
+        """How long the status may wait, in seconds, so that members that end in quick succession share a write.
+
+        Only the progress of single members waits: it can be told from their bindings at any time. What
+        happens to the run or a stage is written at once.
+        """
+        if _outline(run.status) != _outline(reported):
+            return 0.0
+        due = self._written.get(run.key, float("-inf")) + self._status_interval
+        return due - asyncio.get_running_loop().time()
 
     async def _carry_out(self, run: Run, status: UpdateRunStatus, plan: Plan) -> Decision:
         """Decide and start, again and again, until nothing more is to be started now."""
@@ -256,12 +274,12 @@ class StagedRunReconciler:
         return await self._client.patch_object(binding, changed, lock=True)
 
     async def _mark_started(self, binding: Binding, run: Run) -> None:
-        message = (
-            "Detected the new changes on the resources and started the rollout process, "
-            f"resourceSnapshotIndex: {run.spec.resource_snapshot_index}, updateRun: {run.metadata.name}"
-        )
         condition = Condition(
-            ROLLOUT_STARTED, "True", "RolloutStarted", message, observed_generation=binding.metadata.generation
+            ROLLOUT_STARTED,
+            "True",
+            "RolloutStarted",
+            observation.started_message(run),
+            observed_generation=binding.metadata.generation,
         )
         conditions = set_condition(binding.status.conditions, condition, self._clock.now())
         status = msgspec.structs.replace(binding.status, conditions=conditions)
@@ -303,6 +321,12 @@ def _policy_view(snapshot: PolicySnapshot) -> PolicyView:
         scheduled=done and current,
         obstacle="" if scheduled is None or done else scheduled.message,
     )
+
+
+def _outline(status: UpdateRunStatus) -> object:
+    """A status without what it says of single members."""
+    stages = [*status.stages_status, *filter(None, [status.deletion_stage_status])]
+    return status.conditions, [msgspec.structs.replace(stage, clusters=()) for stage in stages]
 
 
 def _next(decision: Decision, now: datetime) -> Result | None:

@@ -2,7 +2,9 @@
 
 Pure. A member is being updated once its binding has what the run gives it; it is done when the
 binding reports, at its present generation, that everything is available (or, where objects are only
-compared, that the differences are reported). A binding that was given something else meanwhile
+compared, that the differences are reported). A binding that says that this run started it counts as
+begun even when the run's status does not know it: that is how a pass that was cut short, or whose
+status was not worth a write yet, is taken up again. A binding that was given something else meanwhile
 belongs to another run, and the member has failed for this one.
 """
 
@@ -15,7 +17,7 @@ import msgspec
 
 from echelon.api import names
 from echelon.api.binding import BOUND, UNSCHEDULED, ResourceBindingSpec
-from echelon.api.conditions import AVAILABLE, DIFF_REPORTED, is_true_at_generation
+from echelon.api.conditions import AVAILABLE, DIFF_REPORTED, ROLLOUT_STARTED, find_condition, is_true_at_generation
 from echelon.api.staged import ClusterUpdatingStatus, UpdateRunStatus
 from echelon.placement.dialect import Dialect
 from echelon.placement.scope import Binding, Run
@@ -55,7 +57,8 @@ def observe(
     for delete, target in _open_targets(progress):
         cluster = cluster_name(target.name)
         binding = by_cluster.get(cluster)
-        running = target.name in begun or (target.state is TargetState.RUNNING and target.observed)
+        recorded = target.state is TargetState.RUNNING and target.observed
+        running = recorded or target.name in begun or (not delete and _was_started_by(binding, run))
         why = _why_kept(binding, running=running) if delete else _why_left(binding, joined=cluster in members)
         if why is not None:
             left[target.name] = why
@@ -64,6 +67,27 @@ def observe(
             operations[target.name] = outcome
     return Facts(
         intent=_INTENTS[run.spec.state or dialect.default_state], operations=operations, left=left, approvals=approvals
+    )
+
+
+def started_message(run: Run) -> str:
+    """The message by which a binding tells which run gave it its snapshot."""
+    return (
+        "Detected the new changes on the resources and started the rollout process, "
+        f"resourceSnapshotIndex: {run.spec.resource_snapshot_index}, updateRun: {run.metadata.name}"
+    )
+
+
+def _was_started_by(binding: Binding | None, run: Run) -> bool:
+    """Whether this run started the member, though its status may not say so yet."""
+    if binding is None:
+        return False
+    started = find_condition(binding.status.conditions, ROLLOUT_STARTED)
+    return (
+        started is not None
+        and started.status == "True"
+        and started.observed_generation == binding.metadata.generation
+        and started.message == started_message(run)
     )
 
 
