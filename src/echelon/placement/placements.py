@@ -29,6 +29,7 @@ from echelon.placement.content import HubContent
 from echelon.placement.identifiers import identifiers_of, identifiers_of_manifests
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
+from echelon.placement.pace import sooner
 from echelon.placement.policy import policy_hash
 from echelon.placement.scope import Placement, PolicySnapshot, Scope, Snapshot, owner_of
 from echelon.placement.selection import BadSelector, Object
@@ -87,7 +88,7 @@ class PlacementReconciler:
             return await self._report(placement, policy, (), str(error))
         wait = await self._keep_resources(placement, resources)
         result = await self._report(placement, policy, resources, None)
-        return _sooner(wait, result)
+        return sooner(wait, result)
 
     # deletion and finalizers
 
@@ -276,12 +277,3 @@ def _policy_annotations(placement: Placement) -> dict[str, str]:
     if policy is not None and policy.number_of_clusters is not None:
         annotations[names.NUMBER_OF_CLUSTERS] = str(policy.number_of_clusters)
     return annotations
-
-
-def _sooner(wait: float | None, result: Result | None) -> Result | None:
-    """The earlier of two deadlines."""
-    if wait is None:
-        return result
-    if result is None or result.requeue_after is None:
-        return Result(requeue_after=wait)
-    return Result(requeue_after=min(wait, result.requeue_after))

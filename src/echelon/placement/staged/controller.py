@@ -34,6 +34,7 @@ from echelon.kube.controller import Request, Result
 from echelon.kube.kinds import Key
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
+from echelon.placement.pace import sooner
 from echelon.placement.placements import PlacementReconciler
 from echelon.placement.scope import Binding, PolicySnapshot, Run, Scope
 from echelon.placement.selection import BadSelector
@@ -208,7 +209,7 @@ class StagedRunReconciler:
         following = _next(decision, self._clock.now())
         pause = self._pause(run, reported)
         if pause > 0:
-            return Result(requeue_after=min(pause, following.requeue_after) if following else pause)
+            return sooner(pause, following)
         self._written[run.key] = asyncio.get_running_loop().time()
         return await self._write(run, reported, following)
 
@@ -283,7 +284,7 @@ class StagedRunReconciler:
         )
         conditions = set_condition(binding.status.conditions, condition, self._clock.now())
         status = msgspec.structs.replace(binding.status, conditions=conditions)
-        await self._client.patch_status(binding, msgspec.structs.replace(binding, status=status))
+        await self._client.patch_status(binding, msgspec.structs.replace(binding, status=status), lock=True)
 
     # who is concerned by what
 
