@@ -29,7 +29,7 @@ from echelon.placement.content import HubContent
 from echelon.placement.identifiers import identifiers_of, identifiers_of_manifests
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
-from echelon.placement.pace import sooner
+from echelon.placement.pace import remaining, sooner
 from echelon.placement.policy import policy_hash
 from echelon.placement.scope import Placement, PolicySnapshot, Scope, Snapshot, owner_of
 from echelon.placement.selection import BadSelector, Object
@@ -185,8 +185,8 @@ class PlacementReconciler:
         if pace.snapshot_due is None:
             first = self._keeper.latest(placement.key) is None
             pace.snapshot_due = now if first else now + self._settings.snapshot_delay
-        if now < pace.snapshot_due:
-            return pace.snapshot_due - now
+        if wait := remaining(pace.snapshot_due):
+            return wait
         snapshot = await self._keeper.keep(placement, resources)
         pace.snapshot_due = None
         log.info("resource snapshot made", placement=placement.metadata.name, snapshot=snapshot.metadata.name)
@@ -216,8 +216,8 @@ class PlacementReconciler:
         pace = self._pace(placement.key)
         now = asyncio.get_running_loop().time()
         due = pace.status_written + self._settings.status_interval
-        if now < due:
-            return Result(requeue_after=due - now)
+        if wait := remaining(due):
+            return Result(requeue_after=wait)
         await self._client.patch_status(placement, msgspec.structs.replace(placement, status=status))
         pace.status_written = now
         return None

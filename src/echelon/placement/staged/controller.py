@@ -34,7 +34,7 @@ from echelon.kube.controller import Request, Result
 from echelon.kube.kinds import Key
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
-from echelon.placement.pace import sooner
+from echelon.placement.pace import remaining, sooner
 from echelon.placement.placements import PlacementReconciler
 from echelon.placement.scope import Binding, PolicySnapshot, Run, Scope
 from echelon.placement.selection import BadSelector
@@ -222,7 +222,7 @@ class StagedRunReconciler:
         if _outline(run.status) != _outline(reported):
             return 0.0
         due = self._written.get(run.key, float("-inf")) + self._status_interval
-        return due - asyncio.get_running_loop().time()
+        return remaining(due)
 
     async def _carry_out(self, run: Run, status: UpdateRunStatus, plan: Plan) -> Decision:
         """Decide and start, again and again, until nothing more is to be started now."""
