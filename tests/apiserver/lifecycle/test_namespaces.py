@@ -57,7 +57,11 @@ async def test_content_goes_first(api: Any, config_map: Any, widgets: str) -> No
     assert refused.status == 403
     assert refused.json["details"]["causes"][0]["reason"] == "NamespaceTerminating"
     await api.until_gone(inside, "free")
-    assert (await api.get(f"{NAMESPACES}/a")).status == 200
+    waiting = await api.until(
+        NAMESPACES, "a", lambda obj: "configmaps has 1 resource" in str(obj["status"].get("conditions"))
+    )
+    messages = {condition["type"]: condition["message"] for condition in waiting["status"]["conditions"]}
+    assert messages["NamespaceFinalizersRemaining"].endswith("example.com/hold in 1 resource instances")
     await api.patch(f"{inside}/held", {"metadata": {"finalizers": None}})
     await api.until_gone(NAMESPACES, "a")
 

@@ -2,16 +2,22 @@
 
 A new namespace gets what belongs into it. A deleted one is Terminating until everything in it is
 gone: its content is deleted once, then each object that goes is a reason to look again. The last
-look finds nothing and takes the ``kubernetes`` finalizer away, and with it the namespace.
+look finds nothing and takes the ``kubernetes`` finalizer away, and with it the namespace. What it
+waits for until then stands in its conditions.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+
+from echelon.apiserver.clock import format_time
 from echelon.apiserver.definitions import Object
 from echelon.apiserver.deletion import is_namespace
-from echelon.apiserver.errors import StatusError
+from echelon.apiserver.errors import StatusError, qualified
 from echelon.apiserver.lifecycle.provisioning import Provisioner
 from echelon.apiserver.lifecycle.worker import Worker
+from echelon.apiserver.metadata import Summary
 from echelon.apiserver.objects import Changed, Objects
 from echelon.apiserver.query import DeleteOptions
 
@@ -49,12 +55,15 @@ class NamespaceController:
             await self._provisioner.namespace(name)
         else:
             self._terminating.add(name)
-            if await self._empty(name):
-                await self._finalize(name)
+            left = await self._empty(name)
+            if left:
+                await self._report(name, left)
+            else:
+                await self._rewrite(name, _without_finalizer)
 
-    async def _empty(self, namespace: str) -> bool:
-        """Delete what is in a namespace; whether nothing is left."""
-        left = 0
+    async def _empty(self, namespace: str) -> dict[str, list[Summary]]:
+        """Delete what is in a namespace; what is left, by resource."""
+        left: dict[str, list[Summary]] = {}
         for definition in self._objects.registry.definitions():
             if not definition.namespaced or definition.virtual:
                 continue
@@ -68,13 +77,51 @@ class NamespaceController:
                         if error.code not in (404, 409):
                             raise
                         gone = True
-                left += not gone
-        return left == 0
+                if not gone:
+                    left.setdefault(qualified(definition.plural, definition.group), []).append(record.summary)
+        return left
 
-    async def _finalize(self, name: str) -> None:
+    async def _report(self, name: str, left: dict[str, list[Summary]]) -> None:
+        """Say in the namespace's conditions what it waits for."""
+        finalizers = Counter(
+            finalizer for summaries in left.values() for summary in summaries for finalizer in summary.finalizers
+        )
+        content = ", ".join(f"{resource} has {len(found)} resource instances" for resource, found in left.items())
+        held = ", ".join(f"{finalizer} in {count} resource instances" for finalizer, count in finalizers.items())
+        now = format_time(self._objects.clock.now())
+        wanted = {
+            "NamespaceContentRemaining": ("SomeResourcesRemain", f"Some resources are remaining: {content}"),
+            "NamespaceFinalizersRemaining": (
+                "SomeFinalizersRemain",
+                f"Some content in the namespace has finalizers remaining: {held}",
+            ),
+        }
+        if not finalizers:
+            del wanted["NamespaceFinalizersRemaining"]
+        await self._rewrite(name, lambda namespace: _set_conditions(namespace, wanted, now))
+
+    async def _rewrite(self, name: str, change: Callable[[Object], bool]) -> None:
         definition = self._objects.registry.get("", "namespaces")
         if definition is not None:
-            await self._objects.rewrite(definition, "", name, _without_finalizer)
+            await self._objects.rewrite(definition, "", name, change)
+
+
+def _set_conditions(namespace: Object, wanted: dict[str, tuple[str, str]], now: str) -> bool:
+    status = namespace.setdefault("status", {})
+    known = {condition["type"]: condition for condition in status.get("conditions") or []}
+    conditions = [
+        {
+            "type": kind,
+            "status": "True",
+            "lastTransitionTime": known[kind]["lastTransitionTime"] if kind in known else now,
+            "reason": reason,
+            "message": message,
+        }
+        for kind, (reason, message) in wanted.items()
+    ]
+    changed: bool = conditions != status.get("conditions")
+    status["conditions"] = conditions
+    return changed
 
 
 def _without_finalizer(namespace: Object) -> bool:
