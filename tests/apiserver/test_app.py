@@ -10,6 +10,8 @@ from echelon.apiserver import AllowAll, ApiServer, Attributes, Database, Decisio
 from echelon.apiserver.request import BODY_LIMIT
 from echelon.apiserver.storage import Bucket, Closed, StorageError, StorageFull
 
+from .conftest import Client
+
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 NOT_FOUND = b"404 page not found\n"
 
@@ -76,7 +78,8 @@ async def test_mounted_below_a_prefix(api: Any) -> None:
 
 async def test_anonymous_requests(anonymous: Any) -> None:
     assert (await anonymous.get("/version")).status == 200
-    assert (await anonymous.get("/readyz/ping")).status == 200
+    assert (await anonymous.get("/readyz")).status == 200
+    assert (await anonymous.get("/readyz/ping")).status == 403
     refused = await anonymous.get("/api/v1/namespaces")
     assert refused.json["message"] == (
         'namespaces is forbidden: User "system:anonymous" cannot list resource "namespaces" in API group "" '
@@ -188,4 +191,13 @@ async def test_the_version_can_be_set() -> None:
     with pytest.raises(ValueError, match="is not a Kubernetes version"):
         ApiServer(keyspace, git_version="latest")
     assert ApiServer(keyspace, git_version="v1.34.2", authorizer=AllowAll())
+    await database.close()
+
+
+async def test_the_version_may_change_while_it_is_served() -> None:
+    version = "v1.30.0"
+    database = Database.open(None, summarize=summarize)
+    server = ApiServer(database.keyspace("main"), authorizer=AllowAll(), git_version=lambda: version)
+    for version in ("v1.30.0", "v1.31.1"):
+        assert (await Client(server, None).get("/version")).json["gitVersion"] == version
     await database.close()

@@ -80,7 +80,7 @@ class ApiServer:
         authorizer: Authorizer | None = None,
         definitions: Iterable[ResourceDefinition] | None = None,
         provisioning: Provisioning | None = None,
-        git_version: str = "v1.33.0",
+        git_version: str | Callable[[], str] = "v1.33.0",
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
@@ -92,7 +92,8 @@ class ApiServer:
         self._context = Context(self.objects, Streams())
         self._discovery = Discovery(registry, self._action_names)
         self._openapi = OpenAPI(registry)
-        self._system = System(git_version, lambda: self.lifecycle.ready)
+        version = git_version if callable(git_version) else lambda: git_version
+        self._system = System(version, lambda: self.lifecycle.ready)
 
     @property
     def registry(self) -> Registry:

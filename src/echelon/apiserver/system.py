@@ -16,15 +16,19 @@ _HEALTH = ("livez", "readyz", "healthz")
 
 
 class System:
-    """Answers ``/version``, ``/livez``, ``/readyz`` and ``/healthz``."""
+    """Answers ``/version``, ``/livez``, ``/readyz`` and ``/healthz``.
 
-    def __init__(self, git_version: str, ready: Callable[[], bool]) -> None:
-        self._version = orjson.dumps(_version(git_version), option=orjson.OPT_INDENT_2)
+    ``git_version`` is asked at each request: the version of a server may change while it is served.
+    """
+
+    def __init__(self, git_version: Callable[[], str], ready: Callable[[], bool]) -> None:
+        _version(git_version())  # a version that cannot be served is refused here, not at a request
+        self._git_version = git_version
         self._ready = ready
 
     def answer(self, segments: list[str], query: Mapping[str, str]) -> Answer:
         if segments == ["version"]:
-            return Answer(200, self._version)
+            return Answer(200, orjson.dumps(_version(self._git_version()), option=orjson.OPT_INDENT_2))
         if segments[0] in _HEALTH and len(segments) <= 2:
             return self._health(segments, verbose="verbose" in query)
         return page_not_found()
