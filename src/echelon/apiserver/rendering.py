@@ -17,7 +17,7 @@ import orjson
 
 from echelon.apiserver.definitions import Object
 from echelon.apiserver.negotiate import Form
-from echelon.apiserver.registry import Served, group_version
+from echelon.apiserver.registry import Served
 from echelon.apiserver.table import table
 
 
@@ -27,17 +27,15 @@ def head(api_version: str, kind: str) -> bytes:
     return f'{{"apiVersion":"{api_version}","kind":"{kind}",'.encode()
 
 
-def stored_head(served: Served) -> bytes:
-    definition = served.definition
-    return head(group_version(definition.group, definition.storage_version), definition.kind)
-
-
 def as_version(value: bytes, served: Served) -> bytes:
-    """A stored object as it is served at a version."""
-    definition = served.definition
-    if served.version.name == definition.storage_version:
-        return value
-    return head(served.api_version, definition.kind) + value[len(stored_head(served)) :]
+    """A stored object as it is served at a version, whichever version it was stored at."""
+    wanted = head(served.api_version, served.definition.kind)
+    return value if value.startswith(wanted) else wanted + _body(value)
+
+
+def _body(value: bytes) -> bytes:
+    """What follows ``apiVersion`` and ``kind``; neither of them can hold a quotation mark."""
+    return value[value.index(b'"metadata":') :]
 
 
 class _Partial(msgspec.Struct, gc=False):
@@ -93,10 +91,7 @@ def many(
 def _items(values: Sequence[bytes], served: Served) -> Sequence[bytes]:
     """Items of a list: those of built-in kinds do not repeat ``apiVersion`` and ``kind``."""
     if served.definition.builtin:
-        skipped = len(stored_head(served))
-        return [b"{" + value[skipped:] for value in values]
-    if served.version.name == served.definition.storage_version:
-        return values
+        return [b"{" + _body(value) for value in values]
     return [as_version(value, served) for value in values]
 
 

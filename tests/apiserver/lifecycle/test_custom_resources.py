@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from copy import deepcopy
 from typing import Any
 
@@ -10,6 +11,13 @@ from echelon.apiserver import ApiServer
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NAME = "widgets.example.com"
 WIDGET = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}}
+
+
+async def served_anew(server: ApiServer, generation: int) -> None:
+    """Wait until the registry has changed; no event tells of it."""
+    async with asyncio.timeout(5):
+        while server.registry.generation == generation:  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
 
 async def test_an_established_definition_is_served(api: Any, widgets: str) -> None:
@@ -28,12 +36,29 @@ async def test_a_changed_definition_is_served_anew(api: Any, widgets: str, serve
     for version in versions:
         version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["size"]["default"] = 7
     await api.patch(f"{DEFINITIONS}/{NAME}", {"spec": {"versions": versions}})
-    await api.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})
-    await api.delete("/api/v1/namespaces/other")
-    await api.until_gone("/api/v1/namespaces", "other")
-    assert server.registry.generation > before
+    await served_anew(server, before)
     created = await api.post(widgets, {**WIDGET, "spec": {}})
     assert created.json["spec"] == {"size": 7}
+
+
+async def test_objects_stored_at_a_former_version_are_served_all_the_same(api: Any, widgets: str, server: Any) -> None:
+    await api.post(widgets, WIDGET)
+    generation = server.registry.generation
+    crd = (await api.get(f"{DEFINITIONS}/{NAME}")).json
+    for version in crd["spec"]["versions"]:
+        version["storage"] = not version["storage"]
+    async with api.watch("/apis/example.com/v1beta1/widgets?watch=1") as stream:
+        await stream.head()
+        await api.put(f"{DEFINITIONS}/{NAME}", crd)
+        await served_anew(server, generation)
+        for version in ("v1", "v1beta1"):
+            path = f"/apis/example.com/{version}/namespaces/default/widgets"
+            assert (await api.get(f"{path}/w")).json["apiVersion"] == f"example.com/{version}"
+            assert (await api.get(path)).json["items"][0]["apiVersion"] == f"example.com/{version}"
+        await api.patch(f"{widgets}/w", {"spec": {"size": 2}})
+        assert [(await stream.event())["object"]["apiVersion"] for _ in range(2)] == ["example.com/v1beta1"] * 2
+    stored = server.objects.bucket(server.registry.get("example.com", "widgets")).get("default", "w").value
+    assert stored.startswith(b'{"apiVersion":"example.com/v1",')
 
 
 async def test_a_conflict_of_names_waits(api: Any, widgets: str, widget_definition: dict[str, Any]) -> None:

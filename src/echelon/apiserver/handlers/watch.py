@@ -168,7 +168,7 @@ class Lines:
         """The line of an event as it happened, made by the first watcher that needs it."""
         if self._as_stored:
             if event.encoded is None:
-                event.encoded = rendering.event(event.type, event.record.value)
+                event.encoded = rendering.event(event.type, rendering.as_version(event.record.value, self._served))
             return event.encoded
         if self._cache is None:
             return rendering.event(event.type, self._render(event.record.value))
