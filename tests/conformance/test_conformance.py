@@ -24,7 +24,6 @@ from echelon.apiserver import MASTERS, ApiServer, Database, StaticTokens, User, 
 HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in (HERE / "cases").glob("*.yaml"))
 TOKEN = "conformance"
-WAITING = {"access": "RBAC, service-account tokens and reviews are not served yet"}
 
 # The replay leaves its connections to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -93,8 +92,6 @@ def without_numbers(message: str | None) -> str | None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_case(name: str, url: str) -> None:
-    if name in WAITING:
-        pytest.skip(WAITING[name])
     case: dict[str, Any] = yaml.safe_load((HERE / "cases" / f"{name}.yaml").read_text())
     expected: dict[str, Any] = json.loads((HERE / "expected" / f"{name}.json").read_text())
     results = replay.run_case(replay.Server(url, TOKEN), case, name)

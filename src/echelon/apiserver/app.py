@@ -13,23 +13,22 @@ from typing import Any
 import msgspec
 import structlog
 
+from echelon.apiserver.access import Access, AccessOptions
 from echelon.apiserver.authentication import (
     ANONYMOUS_USER,
     Attributes,
     Authenticator,
     Authorizer,
     Credentials,
-    MastersOnly,
-    StaticTokens,
     User,
-    refusal,
+    denial,
 )
 from echelon.apiserver.builtin import builtin_definitions
 from echelon.apiserver.clock import Clock, SystemClock
 from echelon.apiserver.crd import CustomResourceDefinitionHooks
 from echelon.apiserver.definitions import ResourceDefinition
 from echelon.apiserver.discovery import Discovery
-from echelon.apiserver.errors import StatusError, forbidden, method_not_allowed, no_such_resource, unauthorized
+from echelon.apiserver.errors import StatusError, method_not_allowed, no_such_resource, unauthorized
 from echelon.apiserver.handlers.actions import act
 from echelon.apiserver.handlers.context import Action, Context, Target
 from echelon.apiserver.handlers.delete import delete, delete_collection
@@ -78,6 +77,7 @@ class ApiServer:
         *,
         authenticator: Authenticator | None = None,
         authorizer: Authorizer | None = None,
+        access: AccessOptions | None = None,
         definitions: Iterable[ResourceDefinition] | None = None,
         provisioning: Provisioning | None = None,
         git_version: str | Callable[[], str] = "v1.33.0",
@@ -86,10 +86,12 @@ class ApiServer:
         clock = clock or SystemClock()
         registry = Registry(default_definitions(clock) if definitions is None else definitions)
         self.objects = Objects(keyspace, registry, clock)
-        self.authenticator = authenticator or StaticTokens({})
-        self.authorizer = authorizer or MastersOnly()
+        self._access = Access(self.objects, access or AccessOptions(), authenticator, authorizer)
+        self.authenticator = self._access.authenticator
+        self.authorizer = self._access.authorizer
         self.lifecycle = Lifecycle(self.objects, provisioning or Provisioning())
         self._context = Context(self.objects, Streams())
+        self._context.actions.update(self._access.actions())
         self._discovery = Discovery(registry, self._action_names)
         self._openapi = OpenAPI(registry)
         version = git_version if callable(git_version) else lambda: git_version
@@ -105,12 +107,14 @@ class ApiServer:
 
     async def start(self) -> None:
         """Create what every cluster has, serve the stored custom resources and run the life-cycle controllers."""
+        await self._access.start()
         await self.lifecycle.start()
 
     async def close(self) -> None:
         """End open watches and stop the controllers. The keyspace stays with whoever opened it."""
         self._context.streams.close()
         await self.lifecycle.close()
+        await self._access.close()
 
     def end_streams(self) -> None:
         """End open watches and refuse new ones, so that connections can be closed."""
@@ -136,7 +140,10 @@ class ApiServer:
 
     async def _answer(self, request: Request, send: Send) -> Answer | None:
         """The answer, or None when the handler streamed it."""
-        request.user = await self._authenticate(request)
+        request.user = user = await self._authenticate(request)
+        request.user = self._access.acting(user, request.headers)
+        if request.user is not user:
+            request.impersonator = user
         path = parse_path(request.segments)
         if path is None:
             self._authorize(request, Attributes(_path_verb(request.method), path=request.path))
@@ -163,21 +170,15 @@ class ApiServer:
         bearer = token.strip() if scheme.lower() == "bearer" else ""
         user = await self.authenticator.authenticate(Credentials(bearer, certificate))
         if user is None:
-            if not bearer:
+            if not bearer and not (certificate and self._access.takes_certificates):
                 return ANONYMOUS_USER
             raise unauthorized()
         return user
 
     def _authorize(self, request: Request, attributes: Attributes) -> None:
         decision = self.authorizer.decide(request.user, attributes)
-        if decision.allowed:
-            return
-        why = refusal(request.user, attributes)
-        if decision.reason:
-            why += f": {decision.reason}"
-        if attributes.path:
-            raise StatusError(403, "Forbidden", f"forbidden: {why}", details={})
-        raise forbidden(attributes.group, attributes.resource, attributes.name, why)
+        if not decision.allowed:
+            raise denial(request.user, attributes, decision)
 
     def _lookup(self, path: ResourcePath) -> Served | None:
         served = self.registry.find(path.group, path.version, path.resource)
@@ -236,7 +237,7 @@ class ApiServer:
             return self._discovery.answer(segments, request.header(b"accept"), request.header(b"if-none-match"))
         if segments[:2] == ["openapi", "v3"]:
             return self._openapi.answer(segments[2:], request.query.get("hash", ""), request.header(b"if-none-match"))
-        return self._system.answer(segments, request.query)
+        return self._access.document(segments) or self._system.answer(segments, request.query)
 
     def _action_names(self, group: str, plural: str) -> list[str]:
         return sorted(name for g, p, name in self._context.actions if (g, p) == (group, plural) and name)

@@ -13,6 +13,8 @@ from typing import Protocol
 
 import msgspec
 
+from echelon.apiserver.errors import StatusError, forbidden
+
 ANONYMOUS = "system:anonymous"
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
@@ -143,6 +145,16 @@ def with_authenticated(user: User) -> User:
     if AUTHENTICATED in user.groups:
         return user
     return msgspec.structs.replace(user, groups=(*user.groups, AUTHENTICATED))
+
+
+def denial(user: User, attributes: Attributes, decision: Decision) -> StatusError:
+    """The error that stands for a decision against a request."""
+    why = refusal(user, attributes)
+    if decision.reason:
+        why += f": {decision.reason}"
+    if attributes.path:
+        return StatusError(403, "Forbidden", f"forbidden: {why}", details={})
+    return forbidden(attributes.group, attributes.resource, attributes.name, why)
 
 
 def refusal(user: User, attributes: Attributes) -> str:

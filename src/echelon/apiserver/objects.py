@@ -38,6 +38,8 @@ ObjectRecord = Record[Summary]
 ObjectBucket = Bucket[Summary]
 Change = Callable[[Object], Object]
 """Makes the new object of an update from a copy of the old one."""
+Admission = Callable[[Object, Object | None, Write], None]
+"""Looks at an object about to be stored, and at the one it replaces; raises ``StatusError`` to refuse it."""
 
 _NAME_TRIES = 8
 IMMORTAL_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
@@ -69,11 +71,16 @@ class Objects:
         self.clock = clock or SystemClock()
         self.ownership = Ownership()
         self._observers: list[Callable[[Changed], None]] = []
+        self._admissions: list[Admission] = []
         self._buckets: dict[str, ObjectBucket] = {}
 
     def observe(self, observer: Callable[[Changed], None]) -> None:
         """Have ``observer`` called after every durable change."""
         self._observers.append(observer)
+
+    def admit(self, admission: Admission) -> None:
+        """Have ``admission`` asked about every object that a create or update is to store."""
+        self._admissions.append(admission)
 
     def bucket(self, definition: ResourceDefinition) -> ObjectBucket:
         name = definition.bucket
@@ -106,6 +113,8 @@ class Objects:
         for attempt in range(_NAME_TRIES):
             body = orjson.loads(orjson.dumps(obj)) if generated else obj
             new = prepare_new(body, write, self.clock.now())
+            for admission in self._admissions:
+                admission(new, None, write)
             name: str = new["metadata"]["name"]
             if not write.applying:
                 self.ownership.track(None, new, write, self.clock.now())
@@ -152,6 +161,8 @@ class Objects:
             check_namespace(new, write)
             self._check_precondition(new, record, uid, write)
             new = prepare_changed(new, old, write)
+            for admission in self._admissions:
+                admission(new, old, write)
             if not write.applying and new != old:
                 self.ownership.track(old, new, write, self.clock.now())
             if unchanged(old, new):

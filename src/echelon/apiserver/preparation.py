@@ -15,6 +15,7 @@ from datetime import datetime
 import msgspec
 
 from echelon.apiserver import metadata as meta
+from echelon.apiserver.authentication import User
 from echelon.apiserver.body import cannot_be_handled, field_warnings, refuse_strictly
 from echelon.apiserver.clock import format_time
 from echelon.apiserver.definitions import Object, ResourceDefinition
@@ -30,7 +31,7 @@ _CARRIED = ("name", "namespace", "uid", "creationTimestamp", "resourceVersion", 
 
 
 class Write(msgspec.Struct):
-    """The circumstances of one write.
+    """The circumstances of one write. ``user`` is whose it is; None for the server itself.
 
     ``applying`` says that server-side apply has settled who owns which field. ``warnings`` collects
     what the client should be told.
@@ -40,6 +41,7 @@ class Write(msgspec.Struct):
     namespace: str
     options: WriteOptions
     manager: str = ""
+    user: User | None = None
     subresource: str = ""
     applying: bool = False
     duplicates: Sequence[str] = ()

@@ -87,14 +87,26 @@ def verb_of(method: str, path: ResourcePath, query: Query) -> str:
 class Request:
     """One HTTP request on its way through the server. ``warnings`` collects what its client should be told."""
 
-    __slots__ = ("_headers", "_receive", "method", "path", "query", "scope", "segments", "user", "verb", "warnings")
+    __slots__ = (
+        "_receive",
+        "headers",
+        "impersonator",
+        "method",
+        "path",
+        "query",
+        "scope",
+        "segments",
+        "user",
+        "verb",
+        "warnings",
+    )
 
     user: User
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self.method: str = scope["method"]
-        self._headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        self.headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         self._receive = receive
         query: bytes = scope.get("query_string") or b""
         self.query: dict[str, str] = parse_query(query) if query else {}
@@ -103,11 +115,13 @@ class Request:
         if "%" in self.path:
             self.segments = [unquote(segment) for segment in self.segments]
         self.verb = ""
+        self.impersonator: User | None = None
+        """Who asks as ``user``, when that is somebody else."""
         self.warnings: list[str] = []
 
     def header(self, name: bytes) -> str:
         """The value of a header (its name in lower case); empty when absent."""
-        for key, value in self._headers:
+        for key, value in self.headers:
             if key == name:
                 return value.decode("latin-1")
         return ""

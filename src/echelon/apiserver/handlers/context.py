@@ -84,6 +84,7 @@ class Target:
             namespace=self.namespace,
             options=options,
             manager=options.field_manager or default_manager(self.request.header(b"user-agent")),
+            user=self.request.user,
             subresource=self.subresource,
             warnings=self.request.warnings,
         )
