@@ -6,7 +6,7 @@ Its clients in this process call it without a socket; everybody else comes over 
 
 from __future__ import annotations
 
-from echelon.apiserver import MASTERS, ApiServer, Database, Provisioning, User
+from echelon.apiserver import MASTERS, ApiServer, Database, User
 from echelon.apiserver.metadata import Summary
 from echelon.kube.asgi import AsgiTransport
 from echelon.kube.client import Client
@@ -25,7 +25,6 @@ class EmbeddedCluster:
         database: Database[Summary],
         *,
         admin_token: str,
-        root_certificate: str | None = None,
         git_version: str = "v1.33.0",
     ) -> None:
         self.name = name
@@ -35,7 +34,6 @@ class EmbeddedCluster:
         self.server = ApiServer(
             database.keyspace(name),
             authenticator=self._tokens,
-            provisioning=Provisioning(root_certificate=root_certificate),
             git_version=git_version,
         )
 

@@ -46,7 +46,6 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a fleet is run. ``before_write`` is called before each write of a client of the fleet (crash tests)."""
 
     admin_token: str
-    root_certificate: str | None = None
     placement: PlacementSettings = PlacementSettings()
     before_write: BeforeWrite | None = None
 
@@ -118,7 +117,6 @@ class EmbeddedFleet:
             name,
             self._database,
             admin_token=self._options.admin_token,
-            root_certificate=self._options.root_certificate,
         )
         await cluster.start()
         self.clusters[name] = cluster

@@ -70,7 +70,7 @@ class EmbeddedHub:
         """
         certificates, token = _prepare(options.data, clock or SystemClock())
         database = _open(options.data / "echelon.db")
-        fleet_options = FleetOptions(admin_token=token, root_certificate=certificates.authority.read_text())
+        fleet_options = FleetOptions(admin_token=token)
         fleet = EmbeddedFleet(database, fleet_options, clock=clock)
         hub = cls(options, database, fleet, certificates, token)
         try:
