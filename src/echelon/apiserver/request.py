@@ -132,14 +132,9 @@ class Request:
         Raises:
             StatusError: 413 above the limit, 400 when the client went away half-way.
         """
-        message = await self._receive()
-        if not message.get("more_body"):
-            body: bytes = message.get("body", b"")
-            if len(body) > BODY_LIMIT:
-                raise too_large(BODY_LIMIT)
-            return body
-        chunks, size = [message["body"]], len(message["body"])
-        while message.get("more_body"):
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise bad_request("the client went away before the body was complete")
@@ -148,7 +143,8 @@ class Request:
             size += len(chunk)
             if size > BODY_LIMIT:
                 raise too_large(BODY_LIMIT)
-        return b"".join(chunks)
+            more = message.get("more_body", False)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def disconnected(self) -> None:
         """Wait until the client has gone."""
