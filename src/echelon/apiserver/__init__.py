@@ -17,6 +17,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from echelon.apiserver.access import AccessOptions
+    from echelon.apiserver.access.audit_log import AuditLog
     from echelon.apiserver.app import ApiServer
     from echelon.apiserver.authentication import (
         MASTERS,
@@ -41,11 +43,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MASTERS",
+    "AccessOptions",
     "Action",
     "ActionRequest",
     "AllowAll",
     "ApiServer",
     "Attributes",
+    "AuditLog",
     "Authenticator",
     "Authorizer",
     "Clock",
@@ -65,6 +69,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "access": ("AccessOptions",),
+    "access.audit_log": ("AuditLog",),
     "app": ("ApiServer",),
     "authentication": (
         "MASTERS",

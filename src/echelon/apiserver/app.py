@@ -14,6 +14,8 @@ import msgspec
 import structlog
 
 from echelon.apiserver.access import Access, AccessOptions
+from echelon.apiserver.access.audit import Auditor
+from echelon.apiserver.access.audit_log import AuditLog
 from echelon.apiserver.authentication import (
     ANONYMOUS_USER,
     Attributes,
@@ -78,6 +80,7 @@ class ApiServer:
         authenticator: Authenticator | None = None,
         authorizer: Authorizer | None = None,
         access: AccessOptions | None = None,
+        audit: AuditLog | None = None,
         definitions: Iterable[ResourceDefinition] | None = None,
         provisioning: Provisioning | None = None,
         git_version: str | Callable[[], str] = "v1.33.0",
@@ -90,6 +93,7 @@ class ApiServer:
         self.authenticator = self._access.authenticator
         self.authorizer = self._access.authorizer
         self.lifecycle = Lifecycle(self.objects, provisioning or Provisioning())
+        self._auditor = None if audit is None else Auditor(audit, clock)
         self._context = Context(self.objects, Streams())
         self._context.actions.update(self._access.actions())
         self._discovery = Discovery(registry, self._action_names)
@@ -125,6 +129,7 @@ class ApiServer:
             return
         request = Request(scope, receive)
         sent = _Sent(send)
+        began = self._auditor.begin() if self._auditor is not None else 0.0
         try:
             answer = await self._answer(request, sent)
         except StatusError as error:
@@ -135,6 +140,8 @@ class ApiServer:
         except Exception:
             log.exception("request failed", method=request.method, path=request.path)
             answer = failure(_INTERNAL)
+        if answer is not None and self._auditor is not None:
+            self._auditor.note(request, answer, began)
         if answer is not None and not sent.started:
             await send_answer(send, answer, request)
 

@@ -22,6 +22,11 @@ from echelon.apiserver.responses import Answer, encode, page_not_found
 ActionNames = Callable[[str, str], Iterable[str]]
 """Gives the subresources of a group and plural that are answered by actions."""
 
+_ACTION_KINDS: dict[tuple[str, str, str], Object] = {
+    ("", "serviceaccounts", "token"): {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"},
+}
+"""The kind that an action takes and gives, where it is not the resource's own."""
+
 
 class Discovery:
     """Answers discovery requests from a registry."""
@@ -136,8 +141,10 @@ class Discovery:
             found.append(("scale", scale, ["get", "patch", "update"]))
         if served.version.status:
             found.append(("status", {"kind": definition.kind}, ["get", "patch", "update"]))
-        actions = self._action_names(definition.group, definition.plural)
-        return found + [(name, {"kind": definition.kind}, ["create"]) for name in actions]
+        for name in self._action_names(definition.group, definition.plural):
+            kind = _ACTION_KINDS.get((definition.group, definition.plural, name), {"kind": definition.kind})
+            found.append((name, kind, ["create"]))
+        return found
 
     def _aggregated(self, root: str, form: Form) -> Object:
         groups = self._registry.groups()
