@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from echelon import __version__
+from echelon.cli.errors import CannotStart
 from echelon.cli.logs import log_to_stderr
 from echelon.cli.loop import run
-from echelon.cli.main import CannotStart
 from echelon.local.hub import CannotServe, EmbeddedHub, HubOptions
 from echelon.local.members import BadMember, parse_members
 
