@@ -13,7 +13,7 @@ from echelon.apiserver.continuation import CURRENT, Continuation
 from echelon.apiserver.definitions import Object
 from echelon.apiserver.errors import expired, too_large_resource_version
 from echelon.apiserver.handlers.context import Context, Target
-from echelon.apiserver.handlers.selection import Selection, existing, selection_of
+from echelon.apiserver.handlers.selection import Selection, selection_of
 from echelon.apiserver.objects import ObjectBucket, ObjectRecord
 from echelon.apiserver.query import ListOptions, list_options
 from echelon.apiserver.responses import Answer, encode
@@ -27,7 +27,7 @@ async def get(context: Context, target: Target) -> Answer:
     if query:
         _check_reached(context, list_options({"resourceVersion": query.get("resourceVersion", "")}).revision)
     served = target.served
-    record = existing(context.objects.bucket(served.definition), served, target.namespace, target.name)
+    record = context.objects.get(target.definition, target.namespace, target.name)
     body = rendering.one(
         record.value, served, form, now=context.clock.now(), include=query.get("includeObject", "Metadata")
     )

@@ -12,7 +12,6 @@ from echelon.apiserver.definitions import Object, Scale
 from echelon.apiserver.errors import invalid, invalid_value, no_such_resource
 from echelon.apiserver.handlers.context import Context, Target
 from echelon.apiserver.handlers.patch import Patch, checked_type, parse_patch, patch_function
-from echelon.apiserver.handlers.selection import existing
 from echelon.apiserver.jsonpath import compile_path, dotted
 from echelon.apiserver.preparation import check_name, check_namespace
 from echelon.apiserver.query import write_options
@@ -24,7 +23,7 @@ _API_VERSION = "autoscaling/v1"
 async def get_scale(context: Context, target: Target) -> Answer:
     """The scale of an object."""
     form = target.form()
-    record = existing(context.objects.bucket(target.definition), target.served, target.namespace, target.name)
+    record = context.objects.get(target.definition, target.namespace, target.name)
     return json_answer(scale_of(orjson.loads(record.value), _paths(target)), form)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import orjson
 
-from echelon.apiserver.errors import not_found
 from echelon.apiserver.objects import ObjectBucket, ObjectRecord
 from echelon.apiserver.query import ListOptions
 from echelon.apiserver.registry import Served
@@ -22,6 +21,7 @@ class Selection(msgspec.Struct, frozen=True):
     namespace: str
     labels: LabelPredicate | None
     fields: FieldSelector
+    namespaced: bool
 
     @property
     def filters(self) -> bool:
@@ -44,13 +44,11 @@ class Selection(msgspec.Struct, frozen=True):
         """The durable records that are selected, in order; a demanded name is looked up instead of searched."""
         namespace = self.namespace or self.fields.demanded("metadata.namespace") or ""
         name = self.fields.demanded("metadata.name")
-        if name is not None and (namespace or not self.spans_namespaces):
+        if name is not None and (namespace or not self.namespaced):
             record = bucket.get(namespace, name)
             return [record] if record is not None and self.matches(record) else []
         records = bucket.list(namespace or None)
         return self.pick(records) if self.filters else records
-
-    spans_namespaces: bool = False
 
 
 def selection_of(options: ListOptions, served: Served, namespace: str) -> Selection:
@@ -65,15 +63,3 @@ def selection_of(options: ListOptions, served: Served, namespace: str) -> Select
         supported = tuple(field.lstrip(".") for field in served.version.selectable_fields)
         fields = parse_fields(options.field_selector, supported, not served.definition.builtin)
     return Selection(namespace, labels, fields, served.definition.namespaced)
-
-
-def existing(bucket: ObjectBucket, served: Served, namespace: str, name: str) -> ObjectRecord:
-    """The durable record of an object.
-
-    Raises:
-        StatusError: 404 when there is none.
-    """
-    record = bucket.get(namespace, name)
-    if record is None:
-        raise not_found(served.definition.group, served.definition.plural, name)
-    return record
