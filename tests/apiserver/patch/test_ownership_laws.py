@@ -154,6 +154,9 @@ def conflicts(store, manager, spec):
 
 
 def owned_by_others(store, manager):
+    """What other managers own; what nobody is known to own belongs to those who came before the first apply."""
+    if not store.entries:
+        return {path_text(path) for path in paths(everything_in(store.live))}
     others = {}
     for entry in store.entries:
         if (entry["manager"], entry["operation"]) != (manager, "Apply"):

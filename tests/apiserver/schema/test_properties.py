@@ -180,6 +180,8 @@ def test_pruning_removes_only_what_is_unknown(schema: Spec, obj: Spec) -> None:
 
 def unknown(schema: Spec, value: Any, path: str) -> list[str]:
     if isinstance(value, list):
+        if kept_whole(schema):
+            return []
         return [p for i, item in enumerate(value) for p in unknown(schema.get("items", {}), item, f"{path}[{i}]")]
     if not isinstance(value, dict):
         return []
@@ -194,8 +196,15 @@ def unknown(schema: Spec, value: Any, path: str) -> list[str]:
     return paths
 
 
+def kept_whole(schema: Spec) -> bool:
+    """Whether a list keeps all it holds: unknown fields are preserved and nothing is said of its items."""
+    return "items" not in schema and bool(schema.get("x-kubernetes-preserve-unknown-fields"))
+
+
 def known(schema: Spec, value: Any) -> Any:
     if isinstance(value, list):
+        if kept_whole(schema):
+            return value
         return [known(schema.get("items", {}), item) for item in value]
     if not isinstance(value, dict):
         return value
