@@ -39,7 +39,7 @@ class Bench:
 
     def __init__(self, fleet: EmbeddedFleet) -> None:
         self.fleet = fleet
-        self.client: Client = fleet.hub.client("bench", field_manager="bench")
+        self.client: Client = fleet.hub.administrator("bench")
         self._version = 0
 
     def writes(self) -> int:

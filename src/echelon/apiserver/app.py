@@ -93,7 +93,7 @@ class ApiServer:
         self.authenticator = self._access.authenticator
         self.authorizer = self._access.authorizer
         self.lifecycle = Lifecycle(self.objects, provisioning or Provisioning())
-        self._auditor = None if audit is None else Auditor(audit, clock)
+        self._auditor = None if audit is None else Auditor(audit, keyspace.name, clock)
         self._context = Context(self.objects, Streams())
         self._context.actions.update(self._access.actions())
         self._discovery = Discovery(registry, self._action_names)

@@ -6,7 +6,7 @@ Its clients in this process call it without a socket; everybody else comes over 
 
 from __future__ import annotations
 
-from echelon.apiserver import MASTERS, ApiServer, Database, User
+from echelon.apiserver import MASTERS, AccessOptions, ApiServer, AuditLog, Database, User
 from echelon.apiserver.metadata import Summary
 from echelon.kube.asgi import AsgiTransport
 from echelon.kube.client import Client
@@ -25,15 +25,19 @@ class EmbeddedCluster:
         database: Database[Summary],
         *,
         admin_token: str,
+        access: AccessOptions | None = None,
+        audit: AuditLog | None = None,
         git_version: str = "v1.33.0",
     ) -> None:
         self.name = name
         self._tokens = Tokens()
         self._tokens.accept(admin_token, User("echelon-admin", groups=(MASTERS,)))
-        self._clients: list[Client] = []
+        self._clients: dict[Client, str] = {}
         self.server = ApiServer(
             database.keyspace(name),
             authenticator=self._tokens,
+            access=access,
+            audit=audit,
             git_version=git_version,
         )
 
@@ -41,14 +45,23 @@ class EmbeddedCluster:
         await self.server.start()
 
     async def close(self) -> None:
-        for client in self._clients:
-            await client.close()
+        for client in list(self._clients):
+            await self.release(client)
         await self.server.close()
 
-    def client(self, user: str, *, field_manager: str = "echelon", before_write: BeforeWrite | None = None) -> Client:
-        """A client in this process. Its token is known to nobody else and ends with the process."""
-        token = self._tokens.issue(User(user, groups=(MASTERS,)))
+    def administrator(self, name: str) -> Client:
+        """A client in this process that may do everything."""
+        return self.client(User(f"system:{name}", (MASTERS,)), field_manager=name)
+
+    def client(self, user: User, *, field_manager: str = "echelon", before_write: BeforeWrite | None = None) -> Client:
+        """A client in this process. Its token is known to nobody else and ends with the client (``release``)."""
+        token = self._tokens.issue(user)
         transport = AsgiTransport(self.server, headers={"Authorization": f"Bearer {token}"})
         client = Client(transport, field_manager=field_manager, before_write=before_write)
-        self._clients.append(client)
+        self._clients[client] = token
         return client
+
+    async def release(self, client: Client) -> None:
+        """Close a client; its token is good no more."""
+        self._tokens.revoke(self._clients.pop(client))
+        await client.close()

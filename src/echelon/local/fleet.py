@@ -9,7 +9,8 @@ has left is still served, with what was placed on it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -19,21 +20,22 @@ from echelon.agent import Agent
 from echelon.api import names
 from echelon.api.cluster import MemberCluster, MemberClusterSpec
 from echelon.api.conditions import JOINED, find_condition
-from echelon.api.core import RBAC, Subject
+from echelon.api.core import RBAC, RoleBinding, Subject
 from echelon.api.crds import manifests
 from echelon.api.meta import Clock, ObjectMeta, SystemClock
 from echelon.api.work import AppliedWork
-from echelon.apiserver import Database
+from echelon.apiserver import AccessOptions, AuditLog, Database, User
 from echelon.apiserver.metadata import Summary
 from echelon.kube import crds
 from echelon.kube.client import Client
-from echelon.kube.controller import Controller, For, Request, Result
+from echelon.kube.controller import Controller, For, Request, Result, Watches
 from echelon.kube.errors import NotFound
 from echelon.kube.manager import Manager
 from echelon.kube.rest import BeforeWrite
 from echelon.local.cluster import HUB, EmbeddedCluster
 from echelon.local.members import MemberSpec
 from echelon.local.mount import Mounts
+from echelon.local.rights import HUB_USER, give, hub_rights, member_rights, user_of
 from echelon.placement import PlacementSettings
 
 SIMULATED = "simulated://"
@@ -43,11 +45,29 @@ log = structlog.get_logger(__name__)
 
 
 class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a fleet is run. ``before_write`` is called before each write of a client of the fleet (crash tests)."""
+    """How a fleet is run.
+
+    ``keys`` is the folder of the keys that sign tokens of service accounts, one a cluster; without it,
+    such tokens end with the process. ``client_authority`` (PEM) issues client certificates, which all
+    clusters accept. ``before_write`` is called before each write of a client of the fleet (crash tests).
+    """
 
     admin_token: str
+    keys: Path | None = None
+    client_authority: bytes | None = None
+    audit: AuditLog | None = None
     placement: PlacementSettings = PlacementSettings()
     before_write: BeforeWrite | None = None
+
+
+class _RunningAgent(msgspec.Struct, frozen=True):
+    """The agent of a member, as whom it is known on the hub, and its clients of hub and member."""
+
+    agent: Agent
+    task: asyncio.Task[None]
+    identity: Subject
+    hub: Client
+    member: Client
 
 
 class EmbeddedFleet:
@@ -59,7 +79,7 @@ class EmbeddedFleet:
         self._clock = clock or SystemClock()
         self.mounts = Mounts()
         self.clusters: dict[str, EmbeddedCluster] = {}
-        self._agents: dict[str, tuple[Agent, asyncio.Task[None]]] = {}
+        self._agents: dict[str, _RunningAgent] = {}
         self._manager: Manager | None = None
         self._running: asyncio.Task[None] | None = None
         self.on_cluster: Callable[[], None] = lambda: None
@@ -74,15 +94,26 @@ class EmbeddedFleet:
         self._failed = asyncio.get_running_loop().create_future()
         hub = await self._start_cluster(HUB)
         await asyncio.gather(*(self._start_cluster(name) for name in self._database.keyspaces() if name != HUB))
-        client = hub.client("system:echelon-hub", field_manager="echelon-hub", before_write=self._options.before_write)
-        await crds.install(client, manifests())
+        administrator = hub.administrator("echelon-up")
+        await crds.install(administrator, manifests())
+        await give(administrator, hub_rights())
+        client = hub.client(User(HUB_USER), field_manager="echelon-hub", before_write=self._options.before_write)
         manager = self._manager = Manager(client)
         membership.add_controllers(manager, self._clock)
         placement.add_controllers(manager, self._options.placement, self._clock)
-        manager.add(Controller("embedded-members", self._reconcile_member, For(MemberCluster), workers=8))
+        manager.add(
+            Controller(
+                "embedded-members",
+                self._reconcile_member,
+                For(MemberCluster),
+                Watches(RoleBinding, _member_of_binding),
+                workers=8,
+            )
+        )
         self._running = self._watch_over(manager.run(), "hub controllers")
-        await self._declare(members)
-        await self._wait_until_joined({member.name for member in members})
+        await self._declare(administrator, members)
+        await self._wait_until_joined(administrator, {member.name for member in members})
+        await hub.release(administrator)
 
     async def wait(self) -> None:
         """Wait until a part of the fleet fails; raises what it failed with."""
@@ -91,11 +122,11 @@ class EmbeddedFleet:
 
     async def stop(self) -> None:
         """Stop agents and controllers, which finish what is under way; the clusters are still served."""
-        for agent, _ in self._agents.values():
-            agent.stop()
+        for running in self._agents.values():
+            running.agent.stop()
         if self._manager is not None:
             self._manager.stop()
-        tasks = [task for _, task in self._agents.values()]
+        tasks = [running.task for running in self._agents.values()]
         if self._running is not None:
             tasks.append(self._running)
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -117,12 +148,21 @@ class EmbeddedFleet:
             name,
             self._database,
             admin_token=self._options.admin_token,
+            access=self._access(name),
+            audit=self._options.audit,
         )
         await cluster.start()
         self.clusters[name] = cluster
         self.mounts.add(name, cluster.server)
         self.on_cluster()
         return cluster
+
+    def _access(self, name: str) -> AccessOptions:
+        keys = self._options.keys
+        return AccessOptions(
+            signing_key=None if keys is None else keys / f"service-accounts-{name}.key",
+            client_authority=self._options.client_authority,
+        )
 
     def _watch_over(self, work: Coroutine[None, None, None], what: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=what)
@@ -138,9 +178,8 @@ class EmbeddedFleet:
 
     # members
 
-    async def _declare(self, members: Sequence[MemberSpec]) -> None:
+    async def _declare(self, client: Client, members: Sequence[MemberSpec]) -> None:
         """Create these members, or give them these labels if they are there."""
-        client = self.hub.client("system:echelon-up", field_manager="echelon-up")
         for member in members:
             try:
                 present = await client.get(MemberCluster, member.name)
@@ -152,44 +191,49 @@ class EmbeddedFleet:
             await client.patch_object(present, msgspec.structs.replace(present, metadata=metadata))
 
     async def _reconcile_member(self, request: Request) -> Result | None:
-        """Run a cluster and an agent for each simulated member."""
+        """Run a cluster for each simulated member, and an agent from the moment it has its rights on the hub."""
         assert self._manager is not None
-        member = self._manager.cache.get(MemberCluster, request.key)
-        if member is None:
-            await self._stop_agent(request.name)
-        elif request.name not in self._agents and _is_simulated(member.metadata.annotations):
-            await self._start_agent(request.name)
+        name, cache = request.name, self._manager.cache
+        member = cache.get(MemberCluster, request.key)
+        running = self._agents.get(name)
+        if member is None or (running is not None and running.identity != member.spec.identity):
+            await self._stop_agent(name)
+        if member is None or name in self._agents or not _is_simulated(member.metadata.annotations):
+            return None
+        cluster = self.clusters.get(name) or await self._start_cluster(name)
+        binding = cache.get(RoleBinding, (names.member_namespace(name), names.member_role_binding(name)))
+        if binding is not None and any(_is(subject, member.spec.identity) for subject in binding.subjects):
+            await self._start_agent(cluster, member.spec.identity)
         return None
 
-    async def _start_agent(self, name: str) -> None:
-        cluster = self.clusters.get(name) or await self._start_cluster(name)
-        member = cluster.client(
-            f"system:fleet-agent:{name}", field_manager=names.AGENT_MANAGER, before_write=self._options.before_write
-        )
-        hub = self.hub.client(
-            f"system:fleet-agent:{name}", field_manager=names.AGENT_MANAGER, before_write=self._options.before_write
-        )
+    async def _start_agent(self, cluster: EmbeddedCluster, identity: Subject) -> None:
+        name = cluster.name
+        administrator = cluster.administrator("echelon-up")
+        await give(administrator, member_rights(agent_user(name)))
         await crds.install(
-            member, [crd for crd in manifests() if crd["spec"]["names"]["kind"] == AppliedWork.resource.kind]
+            administrator, [crd for crd in manifests() if crd["spec"]["names"]["kind"] == AppliedWork.resource.kind]
         )
+        await cluster.release(administrator)
+        hub = self._agent_client(self.hub, user_of(identity, agent_user(name)))
+        member = self._agent_client(cluster, User(agent_user(name)))
         agent = Agent(name, hub, member, clock=self._clock)
-        self._agents[name] = (agent, self._watch_over(agent.run(), f"agent of {name}"))
+        task = self._watch_over(agent.run(), f"agent of {name}")
+        self._agents[name] = _RunningAgent(agent, task, identity, hub, member)
         log.info("member runs", member=name)
 
-    def _agent_client(self, cluster: EmbeddedCluster, name: str) -> Client:
-        return cluster.client(
-            agent_user(name), field_manager=names.AGENT_MANAGER, before_write=self._options.before_write
-        )
+    def _agent_client(self, cluster: EmbeddedCluster, user: User) -> Client:
+        return cluster.client(user, field_manager=names.AGENT_MANAGER, before_write=self._options.before_write)
 
     async def _stop_agent(self, name: str) -> None:
         if name in self._agents:
-            agent, task = self._agents.pop(name)
-            agent.stop()
-            await asyncio.wait([task])
+            running = self._agents.pop(name)
+            running.agent.stop()
+            await asyncio.wait([running.task])
+            await self.hub.release(running.hub)
+            await self.clusters[name].release(running.member)
             log.info("member has left", member=name)
 
-    async def _wait_until_joined(self, members: set[str]) -> None:
-        client = self.hub.client("system:echelon-up")
+    async def _wait_until_joined(self, client: Client, members: set[str]) -> None:
         waiting = set(members)
         if not waiting:
             return
@@ -206,6 +250,16 @@ class EmbeddedFleet:
 def agent_user(member: str) -> str:
     """The name by which the agent of an embedded member is known."""
     return f"system:fleet-agent:{member}"
+
+
+def _member_of_binding(binding: RoleBinding) -> Iterable[Request]:
+    member = names.member_of_namespace(binding.metadata.namespace)
+    return () if member is None else (Request("", member),)
+
+
+def _is(subject: Subject, identity: Subject) -> bool:
+    """Whether a subject, whose API group may have been filled in, is this one."""
+    return (subject.kind, subject.namespace, subject.name) == (identity.kind, identity.namespace, identity.name)
 
 
 def _is_simulated(annotations: Mapping[str, str]) -> bool:

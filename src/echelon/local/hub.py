@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 
 from echelon.api.meta import Clock, SystemClock
-from echelon.apiserver import Database, RunningServer, serve, summarize
+from echelon.apiserver import AuditLog, Database, RunningServer, serve, summarize
+from echelon.apiserver.access.signing import BadKey
 from echelon.apiserver.metadata import Summary
 from echelon.apiserver.storage import InUse, NewerFormat, StorageError
 from echelon.kube import kubeconfig
@@ -53,12 +54,14 @@ class EmbeddedHub:
         fleet: EmbeddedFleet,
         certificates: Certificates,
         token: str,
+        audit: AuditLog,
     ) -> None:
         self.fleet = fleet
         self.kubeconfig = options.kubeconfig or options.data / "kubeconfig"
         self._database = database
         self._certificates = certificates
         self._token = token
+        self._audit = audit
         self._server: RunningServer | None = None
 
     @classmethod
@@ -69,15 +72,28 @@ class EmbeddedHub:
             CannotServe: the folder, the data or the port cannot be used.
         """
         certificates, token = _prepare(options.data, clock or SystemClock())
-        database = _open(options.data / "echelon.db")
-        fleet_options = FleetOptions(admin_token=token)
+        audit = _open_audit(options.data / "audit.log")
+        try:
+            database = _open(options.data / "echelon.db")
+        except CannotServe:
+            audit.close()
+            raise
+        fleet_options = FleetOptions(
+            admin_token=token,
+            keys=certificates.authority.parent,
+            client_authority=certificates.authority.read_bytes(),
+            audit=audit,
+        )
         fleet = EmbeddedFleet(database, fleet_options, clock=clock)
-        hub = cls(options, database, fleet, certificates, token)
+        hub = cls(options, database, fleet, certificates, token, audit)
         try:
             await hub._listen(options.port)
             await fleet.start(options.members or ([] if HUB in database.keyspaces() else DEFAULT_MEMBERS))
             hub.write_kubeconfig()
             fleet.on_cluster = hub.write_kubeconfig
+        except BadKey as error:
+            await hub.close()
+            raise CannotServe(str(error)) from error
         except BaseException:
             await hub.close()
             raise
@@ -103,6 +119,7 @@ class EmbeddedHub:
             await self._server.stop()
         await self.fleet.close()
         await self._database.close()
+        self._audit.close()
 
     def write_kubeconfig(self) -> None:
         """Write a context for each cluster, the hub's as the current one.
@@ -122,6 +139,8 @@ class EmbeddedHub:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._certificates.server, self._certificates.server_key)
+        context.load_verify_locations(self._certificates.authority)
+        context.verify_mode = ssl.CERT_OPTIONAL  # who shows no certificate shows a token
         try:
             self._server = await serve(
                 self.fleet.mounts, host=HOST, port=port, tls=context, before_stop=self.fleet.end_streams
@@ -145,6 +164,13 @@ def _prepare(data: Path, clock: Clock) -> tuple[Certificates, str]:
     if not os.access(data, os.W_OK):
         raise CannotServe(f"cannot use the data folder {data}: it cannot be written to")
     return certificates, token
+
+
+def _open_audit(path: Path) -> AuditLog:
+    try:
+        return AuditLog(path)
+    except OSError as error:
+        raise CannotServe(f"cannot write the audit log {path}: {error.strerror}") from error
 
 
 def _open(path: Path) -> Database[Summary]:

@@ -29,6 +29,10 @@ class Tokens:
         self.accept(token, user)
         return token
 
+    def revoke(self, token: str) -> None:
+        """From now on, nobody is known by this token."""
+        self._users.pop(_digest(token), None)
+
     async def authenticate(self, credentials: Credentials) -> User | None:
         return self._users.get(_digest(credentials.token)) if credentials.token else None
 

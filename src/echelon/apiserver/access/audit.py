@@ -30,6 +30,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
 
     time: datetime
     request_id: str
+    cluster: str
     user: str
     impersonated_user: str = ""
     verb: str
@@ -48,8 +49,10 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
 class Auditor:
     """Notes the writes of one server."""
 
-    def __init__(self, audit_log: AuditLog, clock: Clock) -> None:
+    def __init__(self, audit_log: AuditLog, cluster: str, clock: Clock) -> None:
+        """``cluster`` is the name of the server; several may share a log."""
         self._log = audit_log
+        self._cluster = cluster
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
 
@@ -78,6 +81,7 @@ class Auditor:
         return AuditEvent(
             time=self._clock.now(),
             request_id=given if _ID.fullmatch(given) else str(uuid.uuid4()),
+            cluster=self._cluster,
             user=name if acting is None else acting.name,
             impersonated_user="" if acting is None else name,
             verb=verb_of(request.method, path, request.query),

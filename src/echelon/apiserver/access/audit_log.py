@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 class AuditLog:
     """Appends to a file. Close it after the servers that write to it."""
 
-    def __init__(self, path: Path, *, max_bytes: int = 64 * 1024 * 1024, keep: int = 8) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = 32 * 1024 * 1024, keep: int = 4) -> None:
         """Begin, or go on with, a log.
 
         ``path`` is renamed to ``<path>.1`` before it would exceed ``max_bytes``, what was ``.1`` to
