@@ -45,6 +45,7 @@ from echelon.kube.client import Client
 from echelon.kube.errors import AlreadyExists
 from echelon.kube.kinds import Unstructured
 from echelon.kube.manager import Manager
+from echelon.kube.metrics import RECONCILES
 from echelon.kube.patches import MergePatch
 from echelon.kube.rest import BeforeWrite
 from echelon.kube.transport import EMPTY, Response
@@ -338,12 +339,17 @@ class Hub:
             )
         )
         now = format_time(self.clock.now())
-        agent = AgentStatus(
-            type=MEMBER_AGENT,
-            last_received_heartbeat=now,
-            conditions=(Condition(JOINED, "True", "Joined", "", now), Condition(HEALTHY, "True", "Healthy", "", now)),
-        )
+        joined, healthy = Condition(JOINED, "True", "Joined", "", now), Condition(HEALTHY, "True", "Healthy", "", now)
+        agent = AgentStatus(type=MEMBER_AGENT, last_received_heartbeat=now, conditions=(joined, healthy))
         status = msgspec.structs.replace(member.status, agent_status=(agent,))
+        await self.admin.patch_status(member, msgspec.structs.replace(member, status=status))
+
+    async def beat(self, name: str) -> None:
+        """A heartbeat of a member."""
+        member = self.get(MemberCluster, name)
+        (agent,) = member.status.agent_status
+        beaten = msgspec.structs.replace(agent, last_received_heartbeat=format_time(self.clock.now()))
+        status = msgspec.structs.replace(member.status, agent_status=(beaten,))
         await self.admin.patch_status(member, msgspec.structs.replace(member, status=status))
 
     async def leave(self, name: str) -> None:
@@ -421,6 +427,12 @@ class Hub:
 
     async def succeeded(self, name: str = "first") -> None:
         await self.until(lambda: self.is_run("Succeeded", "True", name=name))
+
+
+def passes(controller: str) -> float:
+    """How often a controller of this name has reconciled anything, of all hubs so far."""
+    results = ("success", "error", "terminal")
+    return sum(RECONCILES.labels(controller, result)._value.get() for result in results)
 
 
 def _brief(obj: KubeObject) -> str:

@@ -17,7 +17,8 @@ from typing import cast
 from echelon.api.cluster import MemberCluster
 from echelon.api.meta import Clock, KubeObject, Resource
 from echelon.api.work import Work
-from echelon.kube.controller import Controller, For, Request, Watches
+from echelon.kube.controller import Controller, For, Request, Watches, labels_changed
+from echelon.kube.informer import Change
 from echelon.kube.manager import Manager
 from echelon.placement import scope as scopes
 from echelon.placement.content import HubContent
@@ -25,6 +26,7 @@ from echelon.placement.index import Related, binding_key, placement_key, run_key
 from echelon.placement.keeper import SnapshotKeeper
 from echelon.placement.placements import PlacementReconciler
 from echelon.placement.scheduler import Scheduler
+from echelon.placement.scheduling import concerns_scheduling
 from echelon.placement.scope import Approval, Scope
 from echelon.placement.settings import PlacementSettings
 from echelon.placement.staged.controller import StagedRunReconciler
@@ -52,6 +54,9 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
     def every_placement(_: MemberCluster) -> Iterable[Request]:
         return [Request(*placement.key) for placement in related.placements()]
 
+    def every_run(_: MemberCluster) -> Iterable[Request]:
+        return [request for placement in related.placements() for request in runs.runs_of(placement.key)]
+
     def runs_of_placement(obj: KubeObject) -> Iterable[Request]:
         return runs.runs_of(placement_key(obj))
 
@@ -78,7 +83,7 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
             For(scope.placement),
             Watches(scope.policy_snapshot, lambda obj: [Request(*placement_key(obj))]),
             Watches(scope.binding, lambda obj: [Request(*placement_key(obj))]),
-            Watches(MemberCluster, every_placement),
+            Watches(MemberCluster, every_placement, _concerns_scheduling),
             workers=settings.workers,
         ),
         Controller(
@@ -97,7 +102,12 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
             Watches(scope.binding, runs_of_placement),
             Watches(scope.policy_snapshot, runs_of_placement),
             Watches(scope.placement, lambda obj: runs.runs_of(obj.key)),
+            Watches(MemberCluster, every_run, labels_changed),
             workers=settings.workers,
             coalesce=settings.run_coalescing,
         ),
     )
+
+
+def _concerns_scheduling(change: Change[MemberCluster]) -> bool:
+    return change.old is None or change.new is None or concerns_scheduling(change.old, change.new)

@@ -30,7 +30,7 @@ from echelon.kube.controller import Request, Result
 from echelon.kube.errors import AlreadyExists
 from echelon.placement.index import Related
 from echelon.placement.policy import effective
-from echelon.placement.scheduling import Schedule, schedule
+from echelon.placement.scheduling import Schedule, schedule, settled
 from echelon.placement.scope import Binding, Placement, PolicySnapshot, Scope
 
 _UNSELECTED_SHOWN = 20
@@ -191,6 +191,6 @@ class Scheduler:
         status = SchedulingPolicySnapshotStatus(
             observed_crp_generation=int(policy.metadata.annotations.get(names.PLACEMENT_GENERATION, "0")),
             conditions=set_condition(policy.status.conditions, observed, self._clock.now()),
-            target_clusters=shown,
+            target_clusters=tuple(settled(policy.status.target_clusters, shown)),
         )
         await self._client.patch_status(policy, msgspec.structs.replace(policy, status=status))

@@ -7,6 +7,7 @@ agent reports; a choice made before is not taken back because the member is sile
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -93,16 +94,53 @@ def _pick_fixed(
     return Schedule(selected, unselected, fulfilled=not unselected)
 
 
+def concerns_scheduling(before: MemberCluster, after: MemberCluster) -> bool:
+    """Whether a change of a member can change a decision. A heartbeat does only when it ends a silence."""
+    if (
+        before.metadata.generation != after.metadata.generation
+        or before.metadata.deletion_timestamp != after.metadata.deletion_timestamp
+        or before.metadata.labels != after.metadata.labels
+    ):
+        return True
+    old, new = _agent(before), _agent(after)
+    if old is None or new is None or old.last_received_heartbeat is None or new.last_received_heartbeat is None:
+        return old != new
+    silent = parse_time(new.last_received_heartbeat) - parse_time(old.last_received_heartbeat)
+    return silent > SILENCE_LIMIT or old.conditions != new.conditions
+
+
+_AGO = re.compile(r"\d+\.\d\d minutes ago")
+
+
+def settled(before: Sequence[ClusterDecision], now: Sequence[ClusterDecision]) -> list[ClusterDecision]:
+    """The decisions of now, each as it was worded before when they differ in how long ago something was only.
+
+    Else time alone would change the status of every policy, as long as any member is silent.
+    """
+    earlier = {decision.cluster_name: decision for decision in before}
+    return [_settled(earlier.get(decision.cluster_name), decision) for decision in now]
+
+
+def _settled(before: ClusterDecision | None, now: ClusterDecision) -> ClusterDecision:
+    if before is None or _AGO.sub("", before.reason) != _AGO.sub("", now.reason):
+        return now
+    return msgspec.structs.replace(now, reason=before.reason)
+
+
 def why_ineligible(member: MemberCluster, now: datetime, *, bound: bool) -> str | None:
     """What keeps a member from being chosen, or None. A member chosen before (``bound``) only loses by leaving."""
     if member.metadata.deletion_timestamp is not None:
         return "cluster has left the fleet"
-    agent = next((agent for agent in member.status.agent_status if agent.type == MEMBER_AGENT), None)
+    agent = _agent(member)
     if agent is None:
         return None if bound else "cluster is not connected to the fleet: member agent not online yet"
     if bound:
         return None
     return _silence(agent, now) or _not_joined(agent) or _unhealthy(agent, now)
+
+
+def _agent(member: MemberCluster) -> AgentStatus | None:
+    return next((agent for agent in member.status.agent_status if agent.type == MEMBER_AGENT), None)
 
 
 def _silence(agent: AgentStatus, now: datetime) -> str | None:

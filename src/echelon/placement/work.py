@@ -16,7 +16,7 @@ import msgspec
 
 from echelon.api import names
 from echelon.api.binding import ResourceBindingSpec, ResourceBindingStatus
-from echelon.api.conditions import find_condition, set_condition
+from echelon.api.conditions import ROLLOUT_STARTED, find_condition, observe, set_condition
 from echelon.api.meta import Condition, ConditionStatus, ObjectMeta
 from echelon.api.placement import (
     DiffedResourcePlacement,
@@ -104,15 +104,15 @@ def report(
     """The status of a binding whose Works are all written.
 
     Args:
-        before: its status; the condition RolloutStarted and unchanged transition times are kept.
+        before: its status; the condition RolloutStarted, which others set, and unchanged transition times are kept.
         generation: of the binding, at which the conditions are observed.
         works: all its Works as they are now, in the order of their names.
         now: for conditions that change.
         report_diff: whether the apply strategy only reports differences.
     """
     steps = [_diff_reported(works)] if report_diff else _applied_and_available(works)
-    kept = find_condition(before.conditions, "RolloutStarted")
-    conditions: tuple[Condition, ...] = () if kept is None else (kept,)
+    started = find_condition(before.conditions, ROLLOUT_STARTED)
+    conditions: tuple[Condition, ...] = () if started is None else observe((started,), generation)
     for condition in (*_WRITTEN, *steps):
         earlier = find_condition(before.conditions, condition.type)
         observed = msgspec.structs.replace(condition, observed_generation=generation)

@@ -1,9 +1,10 @@
 """Work generation: a binding that was given a snapshot becomes Works, and their reports become its status.
 
 Acts on bindings in state Bound whose rollout was started; one that is Unscheduled keeps what it has
-and goes on reporting. A member that answers at once costs the hub one write of the binding's status:
-work generation gives the report a moment (``report_delay``) before it writes that the member is
-still busy.
+and goes on reporting. A rollout that was carried out stays so when the scheduler points the binding
+to another policy, since the Works still are what it calls for. A member that answers at once costs
+the hub one write of the binding's status: work generation gives the report a moment
+(``report_delay``) before it writes that the member is still busy.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from echelon.kube.kinds import Key
 from echelon.placement import work as works
 from echelon.placement.index import Related, placement_key
 from echelon.placement.keeper import SnapshotKeeper, index_of
+from echelon.placement.pace import remaining
 from echelon.placement.scope import Binding, Scope, Snapshot
 from echelon.placement.settings import PlacementSettings
 
@@ -65,13 +67,13 @@ class WorkGenerator:
             return None  # its namespace goes with it
         if binding.spec.state == UNSCHEDULED:
             return await self._report(binding, have, busy=False) if have else None
-        if binding.spec.state != BOUND or not _started(binding):
-            return None
-        parts = self._parts(binding)
-        if parts is None:
+        wanted = self._wanted(binding) if binding.spec.state == BOUND else None
+        if wanted is None:
             return None  # the snapshot is not whole yet, or gone: its arrival comes as a change
+        if not (_started(binding) or _carried_out(binding, wanted, have)):
+            return None
         binding = await self._hold(binding)
-        wrote = await self._synchronize(binding, parts, have)
+        wrote = await self._synchronize(wanted, have)
         return await self._report(binding, self._related.works(request.key), busy=wrote)
 
     async def _clean_up(self, binding: Binding, have: Sequence[Work]) -> None:
@@ -93,17 +95,18 @@ class WorkGenerator:
         metadata = msgspec.structs.replace(binding.metadata, finalizers=finalizers)
         return await self._client.patch_object(binding, msgspec.structs.replace(binding, metadata=metadata), lock=True)
 
-    def _parts(self, binding: Binding) -> list[Snapshot] | None:
-        key = (binding.metadata.namespace, binding.spec.resource_snapshot_name)
-        master = self._related.snapshot(key)
-        return None if master is None else self._keeper.parts(placement_key(binding), index_of(master))
-
-    async def _synchronize(self, binding: Binding, parts: Sequence[Snapshot], have: Sequence[Work]) -> bool:
-        """Make the Works what they have to be; whether any was changed."""
+    def _wanted(self, binding: Binding) -> list[Work] | None:
+        """The Works that the binding's snapshot calls for."""
         namespace, placement = placement_key(binding)
-        wanted = works.works_of(
-            binding.metadata.name, binding.spec, placement, (_view(part) for part in parts), namespace=namespace
-        )
+        master = self._related.snapshot((namespace, binding.spec.resource_snapshot_name))
+        parts = None if master is None else self._keeper.parts((namespace, placement), index_of(master))
+        if parts is None:
+            return None
+        views = (_view(part) for part in parts)
+        return works.works_of(binding.metadata.name, binding.spec, placement, views, namespace=namespace)
+
+    async def _synchronize(self, wanted: Sequence[Work], have: Sequence[Work]) -> bool:
+        """Make the Works what they have to be; whether any was changed."""
         found = {work.key: work for work in have}
         changed = False
         for work in wanted:
@@ -139,10 +142,19 @@ class WorkGenerator:
             if busy:
                 self._report_due[binding.key] = now + self._settings.report_delay
             due = self._report_due.get(binding.key, now)
-            if now < due:
-                return Result(requeue_after=due - now)
-        await self._client.patch_status(binding, msgspec.structs.replace(binding, status=found.status))
+            if wait := remaining(due):
+                return Result(requeue_after=wait)
+        await self._client.patch_status(binding, msgspec.structs.replace(binding, status=found.status), lock=True)
         return None
+
+
+def _carried_out(binding: Binding, wanted: Sequence[Work], have: Sequence[Work]) -> bool:
+    """Whether a rollout was started before the binding changed, and the Works are what it calls for even so."""
+    started = find_condition(binding.status.conditions, ROLLOUT_STARTED)
+    if started is None or started.status != "True" or len(wanted) != len(have):
+        return False
+    present = {work.key: work for work in have if work.metadata.deletion_timestamp is None}
+    return all(work.key in present and works.is_up_to_date(work, present[work.key]) for work in wanted)
 
 
 def _started(binding: Binding) -> bool:

@@ -204,6 +204,7 @@ class TestKubeFleet:
     )
     async def test_membership(self, hub: Hub, agents: FakeAgents, prepare: Prepare, change: str, message: str) -> None:
         await halfway(hub, prepare)
+        await hub.pass_time(30)
         match change:
             case "join":
                 await hub.join("d", **TWO)

@@ -104,7 +104,7 @@ class Approvals:
         )
         conditions = set_condition(approval.status.conditions, condition, self._clock.now())
         status = msgspec.structs.replace(approval.status, conditions=conditions)
-        await self._client.patch_status(approval, msgspec.structs.replace(approval, status=status))
+        await self._client.patch_status(approval, msgspec.structs.replace(approval, status=status), lock=True)
 
 
 class ApprovalTaken(Exception):
