@@ -349,8 +349,10 @@ class MemberUpdateStatus(UpdateStatus, frozen=True, kw_only=True):
 
     name: Annotated[str, Field("The member.")]
     cluster_resource_id: Annotated[str, Field("What the member is on its platform.")] = ""
+    attempt: Annotated[Int64, Field("The attempt of the run in which it is, or was last, upgraded.")] = 0
     operation_id: Annotated[str, Field("The operation of the platform that upgrades the member.")] = ""
     message: Annotated[str, Field("What the member waits for, or what was done or left.")] = ""
+    not_before: Annotated[Time | None, Field("When a Pending member can go on at the earliest.")] = None
 
 
 class GroupUpdateStatus(UpdateStatus, frozen=True, kw_only=True):
@@ -397,6 +399,7 @@ class UpdateRunStatus(UpdateStatus, frozen=True, kw_only=True):
 
     observed_generation: Annotated[Int64, Field("Generation of the run that this status is about.")] = 0
     observed_attempt: Annotated[Int64, Field("The attempt that this status is about.")] = 0
+    plan_hash: Annotated[str, Field("Stands for what was planned; another spec before the start is planned anew.")] = ""
     strategy: Annotated[UpdateRunStrategy | None, Field("The order as copied, which the run follows.")] = None
     stages: Annotated[tuple[StageUpdateStatus, ...], Field("The stages in order.")] = ()
     failure_count: Annotated[Int32, Field("How many members failed.")] = 0
@@ -408,7 +411,13 @@ class UpdateRun(KubeObject, frozen=True, kw_only=True):
     """Upgrades the clusters of the fleet, stage by stage. It begins when spec.state is set to Run."""
 
     resource: ClassVar[Resource] = Resource(GROUP, VERSION, "updateruns", "UpdateRun", namespaced=False)
-    rules: ClassVar[tuple[Rule, ...]] = (NAME_RULE,)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        NAME_RULE,
+        Rule(
+            "!has(oldSelf.status) || oldSelf.status.state != 'Completed' || self.spec == oldSelf.spec",
+            "the run is completed and cannot be started, stopped or changed any more; create a new one",
+        ),
+    )
 
     spec: Annotated[UpdateRunSpec, Field("What is done to which members in which order.")]
     status: Annotated[UpdateRunStatus, Field("How far the run is.")] = UpdateRunStatus(state="NotStarted")

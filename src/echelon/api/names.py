@@ -34,6 +34,7 @@ IS_FLEET_RESOURCE: Final = PREFIX + "is-fleet-resource"
 MEMBER_NAME: Final = PREFIX + "member-name"
 UPDATE_GROUP: Final = OWN_PREFIX + "update-group"
 UPDATE_RUN: Final = OWN_PREFIX + "update-run"
+UPDATE_RUN_UID: Final = OWN_PREFIX + "update-run-uid"  # tells a run from an earlier one of its name
 AUTO_UPGRADE_PROFILE: Final = OWN_PREFIX + "auto-upgrade-profile"
 
 BEFORE_STAGE: Final = "beforeStage"  # values of TASK_TYPE
@@ -55,6 +56,8 @@ PARENT_CLUSTER_OVERRIDE_HASH: Final = PREFIX + "parent-cluster-resource-override
 SPEC_HASH: Final = PREFIX + "spec-hash"
 LAST_APPLIED: Final = PREFIX + "last-applied-configuration"
 CLUSTER_RESOURCE_ID: Final = OWN_PREFIX + "cluster-resource-id"
+MAINTENANCE_WINDOW: Final = OWN_PREFIX + "maintenance-window"  # for upgrades of Kubernetes
+NODE_IMAGE_MAINTENANCE_WINDOW: Final = OWN_PREFIX + "node-image-maintenance-window"
 
 # -- finalizers ---------------------------------------------------------------------------------
 
