@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from echelon.api import names
-from echelon.api.conditions import APPLIED, AVAILABLE, set_condition
+from echelon.api.conditions import APPLIED, AVAILABLE, DIFF_REPORTED, set_condition
 from echelon.api.meta import Clock, Condition
 from echelon.api.work import ManifestCondition, Work, WorkResourceIdentifier, WorkStatus
 from echelon.kube.client import Client
@@ -25,6 +25,7 @@ class Behaviour(Enum):
     FAILED = auto()  # not applied
     SILENT = auto()  # says nothing, and lets nothing go
     UNTRACKABLE = auto()
+    DIFF_REPORTED = auto()  # nothing applied, differences reported
 
 
 class Effect(NamedTuple):
@@ -101,6 +102,9 @@ def answer(work: Work, behaviour: Behaviour, clock: Clock) -> WorkStatus:
 def _conditions(behaviour: Behaviour) -> Iterator[tuple[str, str, str]]:
     if behaviour is Behaviour.FAILED:
         yield APPLIED, "False", "SomeManifestsAreNotApplied"
+        return
+    if behaviour is Behaviour.DIFF_REPORTED:
+        yield DIFF_REPORTED, "True", "AllManifestsDiffReported"
         return
     yield APPLIED, "True", "AllManifestsApplied"
     match behaviour:

@@ -121,6 +121,25 @@ async def test_stop_before_anything_has_begun(hub: Hub, agents: FakeAgents, prep
     await hub.succeeded()
 
 
+async def test_a_stop_awaits_members_that_no_status_names_yet(
+    hub: Hub, agents: FakeAgents, prepare: Prepare
+) -> None:
+    """Statuses are written with a pause in between, so what has just begun is not always in them."""
+    agents.otherwise = Behaviour.SILENT
+    await prepare("a", "b", "c")
+    await hub.plan(stage("one"))
+    await hub.start(index="0")
+    await hub.until(lambda: hub.works("a"))
+    agents.behave("a", Behaviour.AVAILABLE)
+    await hub.until(lambda: hub.works("b"))
+    await hub.set_state("Stop")
+    await hub.pass_time(30)
+    assert hub.is_run("Progressing", "Unknown", "UpdateRunStopping")
+    agents.behave("b", Behaviour.AVAILABLE)
+    await hub.until(lambda: hub.is_run("Progressing", "False", "UpdateRunStopped"))
+    assert not hub.works("c")
+
+
 async def test_a_stop_that_is_taken_back_at_once_changes_nothing(
     hub: Hub, agents: FakeAgents, prepare: Prepare
 ) -> None:

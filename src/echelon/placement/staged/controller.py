@@ -72,6 +72,7 @@ class StagedRunReconciler:
         self._dialect = settings.dialect
         self._status_interval = settings.run_status_interval
         self._written: dict[Key, float] = {}
+        self._begun: dict[Key, frozenset[str]] = {}  # members that were started and that no status names yet
         self._clock = clock
         self._approvals = Approvals(client, cache, related, scope, clock)
 
@@ -79,6 +80,7 @@ class StagedRunReconciler:
         run = self._related.run(request.key)
         if run is None:
             self._written.pop(request.key, None)
+            self._begun.pop(request.key, None)
             return None
         if run.metadata.deletion_timestamp is not None:
             await self._clean_up(run)
@@ -211,7 +213,9 @@ class StagedRunReconciler:
         if pause > 0:
             return sooner(pause, following)
         self._written[run.key] = asyncio.get_running_loop().time()
-        return await self._write(run, reported, following)
+        await self._write(run, reported)
+        self._begun.pop(run.key, None)
+        return following
 
     def _pause(self, run: Run, reported: UpdateRunStatus) -> float:
         """How long the status may wait, in seconds, so that members that end in quick succession share a write.
@@ -227,7 +231,7 @@ class StagedRunReconciler:
     async def _carry_out(self, run: Run, status: UpdateRunStatus, plan: Plan) -> Decision:
         """Decide and start, again and again, until nothing more is to be started now."""
         progress = progress_of(plan, status)
-        begun: frozenset[str] = frozenset()
+        begun = self._begun.get(run.key, frozenset())
         while True:
             seen = observation.observe(
                 run,
@@ -245,6 +249,7 @@ class StagedRunReconciler:
                 return decision
             await asyncio.gather(*(self._start(run, status, start) for start in decision.start))
             begun |= {start.target for start in decision.start}
+            self._begun[run.key] = begun
 
     async def _start(self, run: Run, status: UpdateRunStatus, start: Start) -> None:
         binding = self._binding_of(run, cluster_name(start.target))
