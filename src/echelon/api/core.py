@@ -66,6 +66,12 @@ class Node(KubeObject, frozen=True, kw_only=True):
     status: NodeStatus = NodeStatus()
 
 
+class ConfigMap(KubeObject, frozen=True, kw_only=True):
+    resource: ClassVar[Resource] = Resource("", "v1", "configmaps", "ConfigMap", namespaced=True)
+
+    data: Mapping[str, str] = {}
+
+
 class ServiceAccount(KubeObject, frozen=True, kw_only=True):
     resource: ClassVar[Resource] = Resource("", "v1", "serviceaccounts", "ServiceAccount", namespaced=True)
 

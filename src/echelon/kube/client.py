@@ -287,12 +287,18 @@ class Client:
         uid: str = "",
         resource_version: str = "",
         propagation: Propagation | None = None,
+        grace_period: int | None = None,
         missing_ok: bool = False,
     ) -> None:
-        """Delete an object; with ``uid`` or ``resource_version``, only if it is that one (raises Conflict)."""
+        """Delete an object; with ``uid`` or ``resource_version``, only if it is that one (raises Conflict).
+
+        ``grace_period`` is the time in seconds that a pod has to end.
+        """
         found = kind_of(kind)
         preconditions = {"uid": uid, "resourceVersion": resource_version}
-        content = _delete_options(propagation, {key: value for key, value in preconditions.items() if value})
+        content = _delete_options(
+            propagation, {key: value for key, value in preconditions.items() if value}, grace_period
+        )
         try:
             answer = await self._rest.request("delete", "DELETE", _path(found.resource, key_of(name)), content=content)
         except NotFound:
@@ -362,8 +368,10 @@ def _selection(labels: Labels, fields: str) -> dict[str, str]:
     return {key: value for key, value in selection.items() if value}
 
 
-def _delete_options(propagation: Propagation | None, preconditions: Mapping[str, str]) -> dict[str, Any] | None:
-    options: dict[str, Any] = {}
+def _delete_options(
+    propagation: Propagation | None, preconditions: Mapping[str, str], grace_period: int | None = None
+) -> dict[str, Any] | None:
+    options: dict[str, Any] = {} if grace_period is None else {"gracePeriodSeconds": grace_period}
     if propagation:
         options["propagationPolicy"] = propagation
     if preconditions:
