@@ -91,9 +91,8 @@ async def _play(console: Console, wait: str, speed: float) -> None:
         hub = await EmbeddedHub.start(HubOptions(data=Path(folder)))
         seconds = asyncio.get_running_loop().time() - began
         try:
-            console.print(
-                f"[bold]Echelon {__version__}[/]: a hub and 3 members in this process, ready in {seconds:.1f} s"
-            )
+            what = "a hub and three members, all in this process"
+            console.print(f"[bold]Echelon {__version__}[/]: {what}, ready in {seconds:.1f} s")
             async with asyncio.timeout(limit):
                 await _tell(hub, console, wait, speed)
         except TimeoutError:

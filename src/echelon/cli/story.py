@@ -193,9 +193,8 @@ class Story:
         )
         await self._show(ClusterApprovalRequest.resource, ("NAME", "UPDATE-RUN", "STAGE", "APPROVED", "AGE"))
         await self._show(ClusterResourcePlacement.resource)
-        self._console.print(
-            "Next: [bold]echelon up[/] starts a hub that stays; docs/getting-started.md goes on from there."
-        )
+        self._heading("Next")
+        self._say("echelon up starts a hub that stays; docs/getting-started.md shows the way")
 
     async def _until(self, kind: type[K], name: str, is_so: Callable[[K], bool]) -> None:
         """Wait until an object exists and is as wanted."""

@@ -127,7 +127,7 @@ def tree(
     for line in _lines(item, title, "", "", glyphs):
         style = _STYLES[line.item.state]
         symbol = (frame if line.item.state is State.UPDATING else "") or glyphs.symbols[line.item.state]
-        name = Text(line.guide, style="dim").append(f"{symbol} ", style=style)
+        name = Text().append(line.guide, style="dim").append(f"{symbol} ", style=style)
         name.append(_name(line.item), style=_name_style(line.item))
         table.add_row(
             name,
