@@ -1,8 +1,9 @@
 """Placement on the hub: workloads go from the hub to members, at once or stage by stage.
 
-Four controllers meet on the hub. The *placement* controller turns what a user wrote into snapshots
+Five controllers meet on the hub. The *placement* controller turns what a user wrote into snapshots
 of the policy and of the selected objects, and reports. The *scheduler* turns the policy into one
-binding a member. A *staged run* gives bindings their snapshot, in the order of a strategy. *Work
+binding a member. A *staged run* gives bindings their snapshot, in the order of a strategy; where a
+placement does not leave that to runs, a *rolling update* gives them the latest one. *Work
 generation* turns such a binding into Works for the member's agent and the agent's reports into the
 binding's status.
 
@@ -17,7 +18,7 @@ from typing import cast
 from echelon.api.cluster import MemberCluster
 from echelon.api.meta import Clock, KubeObject, Resource
 from echelon.api.work import Work
-from echelon.kube.controller import Controller, For, Request, Watches, labels_changed
+from echelon.kube.controller import Controller, For, Request, Watches, generation_changed, labels_changed
 from echelon.kube.informer import Change
 from echelon.kube.manager import Manager
 from echelon.placement import scope as scopes
@@ -25,6 +26,7 @@ from echelon.placement.content import HubContent
 from echelon.placement.index import Related, binding_key, placement_key, run_key
 from echelon.placement.keeper import SnapshotKeeper
 from echelon.placement.placements import PlacementReconciler
+from echelon.placement.rolling_update import RollingUpdateReconciler
 from echelon.placement.scheduler import Scheduler
 from echelon.placement.scheduling import concerns_scheduling
 from echelon.placement.scope import Approval, Scope
@@ -49,6 +51,7 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
     placements = PlacementReconciler(client, cache, content, related, keeper, scope, settings, clock)
     scheduler = Scheduler(client, cache, related, scope, clock)
     works = WorkGenerator(client, cache, related, keeper, scope, settings, clock)
+    rolling = RollingUpdateReconciler(client, related, keeper, scope, clock)
     runs = StagedRunReconciler(client, cache, related, keeper, placements, scope, settings, clock)
 
     def every_placement(_: MemberCluster) -> Iterable[Request]:
@@ -92,6 +95,14 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
             For(scope.binding),
             Watches(Work, lambda work: [Request(*binding_key(work))]),
             Watches(scope.snapshot, lambda obj: [Request(*b.key) for b in related.bindings(placement_key(obj))]),
+            workers=settings.workers,
+        ),
+        Controller(
+            f"{scope.name}-rolling-update",
+            rolling.reconcile,
+            For(scope.placement, generation_changed),
+            Watches(scope.binding, lambda obj: [Request(*placement_key(obj))]),
+            Watches(scope.snapshot, lambda obj: [Request(*placement_key(obj))]),
             workers=settings.workers,
         ),
         Controller(

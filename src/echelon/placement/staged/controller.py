@@ -23,15 +23,14 @@ from echelon.api.conditions import (
     SCHEDULED,
     SUCCEEDED,
     find_condition,
-    is_true_at_generation,
-    set_condition,
 )
-from echelon.api.meta import Clock, Condition
+from echelon.api.meta import Clock
 from echelon.api.staged import UpdateRunStatus
 from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
 from echelon.kube.kinds import Key
+from echelon.placement.binder import Binder, is_started
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
 from echelon.placement.pace import remaining, sooner
@@ -74,6 +73,7 @@ class StagedRunReconciler:
         self._written: dict[Key, float] = {}
         self._begun: dict[Key, frozenset[str]] = {}  # members that were started and that no status names yet
         self._clock = clock
+        self._binder = Binder(client, clock)
         self._approvals = Approvals(client, cache, related, scope, clock)
 
     async def reconcile(self, request: Request) -> Result | None:
@@ -259,37 +259,14 @@ class StagedRunReconciler:
             await self._client.delete(self._scope.binding, binding.key, uid=binding.metadata.uid, missing_ok=True)
             return
         if not observation.is_up_to_date(binding, run, status):
-            binding = await self._give_snapshot(binding, run, status, start)
-        if not is_true_at_generation(binding.status.conditions, ROLLOUT_STARTED, binding.metadata.generation):
-            await self._mark_started(binding, run)
+            log.info("member started", run=run.metadata.name, stage=start.stage, member=binding.spec.target_cluster)
+            binding = await self._binder.give(binding, observation.wanted_spec(binding, run, status))
+        if not is_started(binding):
+            await self._binder.mark(binding, "True", ROLLOUT_STARTED, observation.started_message(run))
 
     def _binding_of(self, run: Run, cluster: str) -> Binding | None:
         placement = (run.metadata.namespace, run.spec.placement_name)
         return next((b for b in self._related.bindings(placement) if b.spec.target_cluster == cluster), None)
-
-    async def _give_snapshot(self, binding: Binding, run: Run, status: UpdateRunStatus, start: Start) -> Binding:
-        finalizers = binding.metadata.finalizers
-        if names.WORK_CLEANUP not in finalizers:
-            finalizers = (*finalizers, names.WORK_CLEANUP)
-        changed = msgspec.structs.replace(
-            binding,
-            metadata=msgspec.structs.replace(binding.metadata, finalizers=finalizers),
-            spec=observation.wanted_spec(binding, run, status),
-        )
-        log.info("member started", run=run.metadata.name, stage=start.stage, member=binding.spec.target_cluster)
-        return await self._client.patch_object(binding, changed, lock=True)
-
-    async def _mark_started(self, binding: Binding, run: Run) -> None:
-        condition = Condition(
-            ROLLOUT_STARTED,
-            "True",
-            "RolloutStarted",
-            observation.started_message(run),
-            observed_generation=binding.metadata.generation,
-        )
-        conditions = set_condition(binding.status.conditions, condition, self._clock.now())
-        status = msgspec.structs.replace(binding.status, conditions=conditions)
-        await self._client.patch_status(binding, msgspec.structs.replace(binding, status=status), lock=True)
 
     # who is concerned by what
 

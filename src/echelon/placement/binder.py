@@ -1,0 +1,49 @@
+"""Gives bindings their snapshot: the one thing that staged runs and rolling updates both do.
+
+Two writes: the spec, with the finalizer by which work generation holds the binding, and then the
+condition that the rollout has started, observed at the generation that the first write made.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from echelon.api import names
+from echelon.api.binding import ResourceBindingSpec
+from echelon.api.conditions import ROLLOUT_STARTED, find_condition, set_condition
+from echelon.api.meta import Clock, Condition, ConditionStatus
+from echelon.kube.client import Client
+from echelon.placement.scope import Binding
+
+
+class Binder:
+    """Writes bindings."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def give(self, binding: Binding, spec: ResourceBindingSpec) -> Binding:
+        """Make a binding's spec what it has to be."""
+        finalizers = binding.metadata.finalizers
+        if names.WORK_CLEANUP not in finalizers:
+            finalizers = (*finalizers, names.WORK_CLEANUP)
+        metadata = msgspec.structs.replace(binding.metadata, finalizers=finalizers)
+        changed = msgspec.structs.replace(binding, metadata=metadata, spec=spec)
+        return await self._client.patch_object(binding, changed, lock=True)
+
+    async def mark(self, binding: Binding, status: ConditionStatus, reason: str, message: str) -> Binding:
+        """Set the condition RolloutStarted for the binding as it is now; no write when it says so already."""
+        generation = binding.metadata.generation
+        condition = Condition(ROLLOUT_STARTED, status, reason, message, observed_generation=generation)
+        conditions = set_condition(binding.status.conditions, condition, self._clock.now())
+        changed = msgspec.structs.replace(binding.status, conditions=conditions)
+        return await self._client.patch_status(binding, msgspec.structs.replace(binding, status=changed), lock=True)
+
+
+def is_started(binding: Binding) -> bool:
+    """Whether the rollout of the binding as it is now was started."""
+    started = find_condition(binding.status.conditions, ROLLOUT_STARTED)
+    return (
+        started is not None and started.status == "True" and started.observed_generation == binding.metadata.generation
+    )

@@ -1,0 +1,108 @@
+"""The rollout controller: placements under the RollingUpdate strategy follow the latest snapshot by themselves.
+
+A pass gives every binding the way of applying that the placement asks for, then lets ``rolling``
+decide which of them get the latest snapshot, which are deleted, and which have to wait, and says so
+on each. It comes again when a binding reports, and when a member whose availability cannot be
+tracked has had its time.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from echelon.api.binding import BOUND, UNSCHEDULED, ResourceBindingSpec
+from echelon.api.meta import Clock
+from echelon.api.placement import ApplyStrategy, RollingUpdateConfig
+from echelon.kube.client import Client
+from echelon.kube.controller import Request, Result
+from echelon.placement.binder import Binder, is_started
+from echelon.placement.index import Related
+from echelon.placement.keeper import SnapshotKeeper
+from echelon.placement.policy import effective
+from echelon.placement.rolling import Pace, pace
+from echelon.placement.scope import Binding, Placement, Scope
+
+_STARTED = ("RolloutStarted", "Detected the new changes on the resources and started the rollout process")
+_BLOCKED = (
+    "RolloutNotStartedYet",
+    "The resources cannot be updated to the latest because of the rollout strategy",
+)
+
+log = structlog.get_logger(__name__)
+
+
+class RollingUpdateReconciler:
+    """Rolls out the placements of one scope that leave it to the hub."""
+
+    def __init__(self, client: Client, related: Related, keeper: SnapshotKeeper, scope: Scope, clock: Clock) -> None:
+        self._client = client
+        self._related = related
+        self._keeper = keeper
+        self._scope = scope
+        self._clock = clock
+        self._binder = Binder(client, clock)
+
+    async def reconcile(self, request: Request) -> Result | None:
+        placement = self._related.placement(request.key)
+        if placement is None or placement.metadata.deletion_timestamp is not None:
+            return None
+        if placement.spec.strategy.type == "External":
+            return None
+        snapshot = self._keeper.latest(placement.key)
+        if snapshot is None:
+            return None  # it comes as a change
+        bindings = list(self._related.bindings(placement.key))
+        wanted = {b.metadata.name: self._wanted(b, placement, snapshot.metadata.name) for b in bindings}
+        decided = pace(
+            bindings,
+            {binding.metadata.name: wanted[binding.metadata.name] != binding.spec for binding in bindings},
+            _target(placement, bindings),
+            placement.spec.strategy.rolling_update or RollingUpdateConfig(),
+            self._clock.now(),
+        )
+        await self._carry_out(placement, decided, wanted)
+        return None if decided.wait is None else Result(requeue_after=decided.wait.total_seconds())
+
+    def _wanted(self, binding: Binding, placement: Placement, snapshot: str) -> ResourceBindingSpec:
+        strategy = placement.spec.strategy.apply_strategy or ApplyStrategy()
+        if binding.spec.state == UNSCHEDULED:
+            return binding.spec
+        return msgspec.structs.replace(
+            binding.spec, state=BOUND, resource_snapshot_name=snapshot, apply_strategy=strategy
+        )
+
+    async def _carry_out(self, placement: Placement, decided: Pace, wanted: dict[str, ResourceBindingSpec]) -> None:
+        for binding in decided.delete:
+            await self._client.delete(self._scope.binding, binding.key, uid=binding.metadata.uid, missing_ok=True)
+        for binding in decided.update:
+            log.info("member updated", placement=placement.metadata.name, member=binding.spec.target_cluster)
+            given = await self._binder.give(binding, wanted[binding.metadata.name])
+            await self._binder.mark(given, "True", *_STARTED)
+        for binding in decided.blocked:
+            await self._block(binding, wanted[binding.metadata.name])
+        handled = {b.metadata.name for b in (*decided.delete, *decided.update, *decided.blocked)}
+        for binding in self._related.bindings(placement.key):
+            settled = binding.spec == wanted.get(binding.metadata.name) and binding.spec.state == BOUND
+            if binding.metadata.name not in handled and settled and not is_started(binding):
+                await self._binder.mark(binding, "True", *_STARTED)  # a pass was cut short in between
+
+    async def _block(self, binding: Binding, wanted: ResourceBindingSpec) -> None:
+        """Let a binding wait with the objects it has; how they are applied changes at once."""
+        if binding.spec.state == BOUND and binding.spec.apply_strategy != wanted.apply_strategy:
+            spec = msgspec.structs.replace(binding.spec, apply_strategy=wanted.apply_strategy)
+            binding = await self._binder.give(binding, spec)
+        await self._binder.mark(binding, "False", *_BLOCKED)
+
+
+def _target(placement: Placement, bindings: list[Binding]) -> int:
+    """How many members the placement wants to be served."""
+    policy = effective(placement.spec.policy)
+    match policy.placement_type:
+        case "PickFixed":
+            return len(policy.cluster_names)
+        case "PickN":
+            return policy.number_of_clusters or 0
+        case _:
+            alive = [b for b in bindings if b.metadata.deletion_timestamp is None]
+            return sum(1 for binding in alive if binding.spec.state != UNSCHEDULED)
