@@ -36,7 +36,10 @@ class CannotServe(Exception):
 
 
 class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``echelon up`` was asked for. Without ``members``, those in the data, or the tutorial's three."""
+    """What ``echelon up`` was asked for.
+
+    Without ``members``, those in the data; the tutorial's three until the data has seen a whole start.
+    """
 
     data: Path
     members: Sequence[MemberSpec] = ()
@@ -88,7 +91,9 @@ class EmbeddedHub:
         hub = cls(options, database, fleet, certificates, token, audit)
         try:
             await hub._listen(options.port)
-            await fleet.start(options.members or ([] if HUB in database.keyspaces() else DEFAULT_MEMBERS))
+            started_before = options.data / "started"
+            await fleet.start(options.members or ([] if started_before.exists() else DEFAULT_MEMBERS))
+            started_before.touch()
             hub.write_kubeconfig()
             fleet.on_cluster = hub.write_kubeconfig
         except BadKey as error:
