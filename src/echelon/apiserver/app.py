@@ -89,10 +89,12 @@ class ApiServer:
         clock = clock or SystemClock()
         registry = Registry(default_definitions(clock) if definitions is None else definitions)
         self.objects = Objects(keyspace, registry, clock)
-        self._access = Access(self.objects, access or AccessOptions(), authenticator, authorizer)
+        provisioning = provisioning or Provisioning()
+        root_certificate = provisioning.root_certificate
+        self._access = Access(self.objects, access or AccessOptions(), authenticator, authorizer, root_certificate)
         self.authenticator = self._access.authenticator
         self.authorizer = self._access.authorizer
-        self.lifecycle = Lifecycle(self.objects, provisioning or Provisioning())
+        self.lifecycle = Lifecycle(self.objects, provisioning)
         self._auditor = None if audit is None else Auditor(audit, keyspace.name, clock)
         self._context = Context(self.objects, Streams())
         self._context.actions.update(self._access.actions())

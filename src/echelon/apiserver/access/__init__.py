@@ -23,6 +23,7 @@ from echelon.apiserver.access.escalation import EscalationCheck
 from echelon.apiserver.access.impersonation import impersonation
 from echelon.apiserver.access.index import RoleIndex
 from echelon.apiserver.access.reviews import Reviews
+from echelon.apiserver.access.secret_tokens import SecretTokens
 from echelon.apiserver.access.signing import ALGORITHM, Signer
 from echelon.apiserver.access.token_requests import TokenRequests
 from echelon.apiserver.authentication import Authenticator, Authorizer, FirstOf, User, denial
@@ -59,8 +60,13 @@ class Access:
         options: AccessOptions,
         authenticator: Authenticator | None = None,
         authorizer: Authorizer | None = None,
+        root_certificate: str | None = None,
     ) -> None:
-        """Raises: BadKey: the key file cannot be used."""
+        """``root_certificate`` (PEM) goes into the secrets that hold tokens.
+
+        Raises:
+            BadKey: the key file cannot be used.
+        """
         self._objects = objects
         self._options = options
         signer = Signer() if options.signing_key is None else Signer.from_file(options.signing_key)
@@ -75,8 +81,9 @@ class Access:
         self.authorizer: Authorizer = roles if authorizer is None else authorizer
         self._reviews = Reviews(self.authenticator, self.authorizer, accounts, roles if authorizer is None else None)
         self._token_requests = TokenRequests(objects, accounts)
-        objects.observe(self._index.observe)
-        objects.observe(self._aggregator.observe)
+        self._secret_tokens = SecretTokens(objects, accounts, root_certificate)
+        for follower in (self._index, self._aggregator, self._secret_tokens):
+            objects.observe(follower.observe)
         if authorizer is None:
             objects.admit(EscalationCheck(roles, self._index))
         self._documents = _documents(options.issuer, signer)
@@ -91,8 +98,10 @@ class Access:
         self._index.load()
         await ensure_defaults(self._objects)
         await self._aggregator.start()
+        self._secret_tokens.start()
 
     async def close(self) -> None:
+        await self._secret_tokens.close()
         await self._aggregator.close()
 
     def acting(self, user: User, headers: Iterable[tuple[bytes, bytes]]) -> User:
