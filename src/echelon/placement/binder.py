@@ -33,10 +33,18 @@ class Binder:
         return await self._client.patch_object(binding, changed, lock=True)
 
     async def mark(self, binding: Binding, status: ConditionStatus, reason: str, message: str) -> Binding:
-        """Set the condition RolloutStarted for the binding as it is now; no write when it says so already."""
+        """Set the condition RolloutStarted for the binding as it is now; no write when it says so already.
+
+        Its time is that of the last change of what the binding was given, though it was True before.
+        """
         generation = binding.metadata.generation
         condition = Condition(ROLLOUT_STARTED, status, reason, message, observed_generation=generation)
-        conditions = set_condition(binding.status.conditions, condition, self._clock.now())
+        before = binding.status.conditions
+        present = find_condition(before, ROLLOUT_STARTED)
+        if present is not None and present.observed_generation != generation:
+            fresh = msgspec.structs.replace(present, last_transition_time="")
+            before = tuple(fresh if item is present else item for item in before)
+        conditions = set_condition(before, condition, self._clock.now())
         changed = msgspec.structs.replace(binding.status, conditions=conditions)
         return await self._client.patch_status(binding, msgspec.structs.replace(binding, status=changed), lock=True)
 

@@ -21,6 +21,7 @@ from echelon.api.conditions import (
     DIFF_REPORTED,
     NOT_ALL_WORK_TRACKABLE,
     OVERRIDDEN,
+    ROLLOUT_STARTED,
     WORK_NOT_TRACKABLE,
     WORK_SYNCHRONIZED,
     find_condition,
@@ -133,7 +134,9 @@ def ready_in(binding: Binding, now: datetime, period: timedelta) -> timedelta | 
         return None
     if available.reason not in (NOT_ALL_WORK_TRACKABLE, WORK_NOT_TRACKABLE):
         return timedelta(0)
-    return max(timedelta(0), parse_time(available.last_transition_time) + period - now)
+    started = _current(binding, ROLLOUT_STARTED)
+    since = max(parse_time(c.last_transition_time) for c in (available, started) if c is not None)
+    return max(timedelta(0), since + period - now)
 
 
 def has_failed(binding: Binding) -> bool:
