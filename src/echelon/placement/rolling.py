@@ -135,7 +135,8 @@ def ready_in(binding: Binding, now: datetime, period: timedelta) -> timedelta | 
     if available.reason not in (NOT_ALL_WORK_TRACKABLE, WORK_NOT_TRACKABLE):
         return timedelta(0)
     started = _current(binding, ROLLOUT_STARTED)
-    since = max(parse_time(c.last_transition_time) for c in (available, started) if c is not None)
+    given = (available, started) if started is not None and started.status == "True" else (available,)
+    since = max(parse_time(condition.last_transition_time) for condition in given)
     return max(timedelta(0), since + period - now)
 
 
