@@ -6,6 +6,8 @@ condition that the rollout has started, observed at the generation that the firs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from echelon.api import names
@@ -15,6 +17,8 @@ from echelon.api.meta import Clock, Condition, ConditionStatus
 from echelon.kube.client import Client
 from echelon.placement.scope import Binding
 
+EMPTY: Mapping[str, str] = {}
+
 
 class Binder:
     """Writes bindings."""
@@ -23,12 +27,16 @@ class Binder:
         self._client = client
         self._clock = clock
 
-    async def give(self, binding: Binding, spec: ResourceBindingSpec) -> Binding:
-        """Make a binding's spec what it has to be."""
+    async def give(
+        self, binding: Binding, spec: ResourceBindingSpec, annotations: Mapping[str, str] = EMPTY
+    ) -> Binding:
+        """Make a binding's spec what it has to be, and note on it who did."""
         finalizers = binding.metadata.finalizers
         if names.WORK_CLEANUP not in finalizers:
             finalizers = (*finalizers, names.WORK_CLEANUP)
-        metadata = msgspec.structs.replace(binding.metadata, finalizers=finalizers)
+        metadata = msgspec.structs.replace(
+            binding.metadata, finalizers=finalizers, annotations={**binding.metadata.annotations, **annotations}
+        )
         changed = msgspec.structs.replace(binding, metadata=metadata, spec=spec)
         return await self._client.patch_object(binding, changed, lock=True)
 

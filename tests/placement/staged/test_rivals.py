@@ -74,3 +74,40 @@ async def test_runs_of_different_placements_do_not_meet(hub: Hub, agents: FakeAg
     await hub.succeeded("first")
     await hub.succeeded("second")
     assert [work.metadata.name for work in hub.works("a")] == ["second-work", "web-work"]
+
+
+async def test_a_run_of_a_name_that_was_there_before_begins_anew(
+    hub: Hub, agents: FakeAgents, prepare: Prepare
+) -> None:
+    await prepare(("a", {"env": "one"}), ("b", {"env": "two"}))
+    await hub.plan(stage("one", env="one", after=[APPROVAL]), stage("two", env="two"))
+    await hub.start()
+    await hub.approve("first-one")
+    await hub.succeeded()
+    await hub.delete(hub.scope.run, "first")
+    await hub.until(lambda: hub.find(hub.scope.run, "first") is None)
+    await hub.configure("content 1")
+    await hub.start()
+    await hub.until(lambda: hub.is_run("Progressing", "False", "UpdateRunWaiting"))
+    assert agents.got("a") == ["0", "1"]
+    assert agents.got("b") == ["0"]
+    await hub.approve("first-one")
+    await hub.succeeded()
+    assert agents.got("b") == ["0", "1"]
+
+
+async def test_a_run_of_a_name_that_was_there_before_asks_for_approval_again(
+    hub: Hub, agents: FakeAgents, prepare: Prepare
+) -> None:
+    await prepare(("a", {"env": "one"}), ("b", {"env": "two"}))
+    await hub.plan(stage("one", env="one"), stage("two", APPROVAL, env="two"))
+    await hub.start()
+    await hub.approve("first-before-two")
+    await hub.succeeded()
+    await hub.delete(hub.scope.run, "first")
+    await hub.until(lambda: hub.find(hub.scope.run, "first") is None)
+    await hub.start()
+    await hub.until(lambda: hub.is_run("Progressing", "False", "UpdateRunWaiting"))
+    assert hub.status().stages_status[1].clusters[0].conditions == ()
+    await hub.approve("first-before-two")
+    await hub.succeeded()

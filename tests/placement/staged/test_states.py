@@ -121,9 +121,7 @@ async def test_stop_before_anything_has_begun(hub: Hub, agents: FakeAgents, prep
     await hub.succeeded()
 
 
-async def test_a_stop_awaits_members_that_no_status_names_yet(
-    hub: Hub, agents: FakeAgents, prepare: Prepare
-) -> None:
+async def test_a_stop_awaits_members_that_no_status_names_yet(hub: Hub, agents: FakeAgents, prepare: Prepare) -> None:
     """Statuses are written with a pause in between, so what has just begun is not always in them."""
     agents.otherwise = Behaviour.SILENT
     await prepare("a", "b", "c")

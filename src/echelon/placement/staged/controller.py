@@ -71,7 +71,6 @@ class StagedRunReconciler:
         self._dialect = settings.dialect
         self._status_interval = settings.run_status_interval
         self._written: dict[Key, float] = {}
-        self._begun: dict[Key, frozenset[str]] = {}  # members that were started and that no status names yet
         self._clock = clock
         self._binder = Binder(client, clock)
         self._approvals = Approvals(client, cache, related, scope, clock)
@@ -80,7 +79,6 @@ class StagedRunReconciler:
         run = self._related.run(request.key)
         if run is None:
             self._written.pop(request.key, None)
-            self._begun.pop(request.key, None)
             return None
         if run.metadata.deletion_timestamp is not None:
             await self._clean_up(run)
@@ -213,9 +211,7 @@ class StagedRunReconciler:
         if pause > 0:
             return sooner(pause, following)
         self._written[run.key] = asyncio.get_running_loop().time()
-        await self._write(run, reported)
-        self._begun.pop(run.key, None)
-        return following
+        return await self._write(run, reported, following)
 
     def _pause(self, run: Run, reported: UpdateRunStatus) -> float:
         """How long the status may wait, in seconds, so that members that end in quick succession share a write.
@@ -231,7 +227,7 @@ class StagedRunReconciler:
     async def _carry_out(self, run: Run, status: UpdateRunStatus, plan: Plan) -> Decision:
         """Decide and start, again and again, until nothing more is to be started now."""
         progress = progress_of(plan, status)
-        begun = self._begun.get(run.key, frozenset())
+        begun: frozenset[str] = frozenset()
         while True:
             seen = observation.observe(
                 run,
@@ -246,10 +242,10 @@ class StagedRunReconciler:
             decision = decide(plan, progress, seen, self._clock.now())
             progress = decision.progress
             if not decision.start:
+                await self._keep_started(run, status, decision)
                 return decision
             await asyncio.gather(*(self._start(run, status, start) for start in decision.start))
             begun |= {start.target for start in decision.start}
-            self._begun[run.key] = begun
 
     async def _start(self, run: Run, status: UpdateRunStatus, start: Start) -> None:
         binding = self._binding_of(run, cluster_name(start.target))
@@ -260,8 +256,17 @@ class StagedRunReconciler:
             return
         if not observation.is_up_to_date(binding, run, status):
             log.info("member started", run=run.metadata.name, stage=start.stage, member=binding.spec.target_cluster)
-            binding = await self._binder.give(binding, observation.wanted_spec(binding, run, status))
+            note = {names.UPDATE_RUN_UID: run.metadata.uid}
+            binding = await self._binder.give(binding, observation.wanted_spec(binding, run, status), note)
         if not is_started(binding):
+            await self._binder.mark(binding, "True", ROLLOUT_STARTED, observation.started_message(run))
+
+    async def _keep_started(self, run: Run, status: UpdateRunStatus, decision: Decision) -> None:
+        """Start members again whose binding the scheduler changed before anything came of their start."""
+        for target in reporting.updating(decision.progress):
+            binding = self._binding_of(run, cluster_name(target.name))
+            if binding is None or is_started(binding) or not observation.is_up_to_date(binding, run, status):
+                continue
             await self._binder.mark(binding, "True", ROLLOUT_STARTED, observation.started_message(run))
 
     def _binding_of(self, run: Run, cluster: str) -> Binding | None:

@@ -4,7 +4,8 @@ Pure. A member is being updated once its binding has what the run gives it; it i
 binding reports, at its present generation, that everything is available (or, where objects are only
 compared, that the differences are reported). A binding that says that this run started it counts as
 begun even when the run's status does not know it: that is how a pass that was cut short, or whose
-status was not worth a write yet, is taken up again. A binding that was given something else meanwhile
+status was not worth a write yet, is taken up again. It says so by the run's UID, for runs come again
+under the same name. A binding that was given something else meanwhile
 belongs to another run, and the member has failed for this one.
 """
 
@@ -17,7 +18,7 @@ import msgspec
 
 from echelon.api import names
 from echelon.api.binding import BOUND, UNSCHEDULED, ResourceBindingSpec
-from echelon.api.conditions import AVAILABLE, DIFF_REPORTED, ROLLOUT_STARTED, find_condition, is_true_at_generation
+from echelon.api.conditions import AVAILABLE, DIFF_REPORTED, ROLLOUT_STARTED, is_true_at_generation
 from echelon.api.staged import ClusterUpdatingStatus, UpdateRunStatus
 from echelon.placement.dialect import Dialect
 from echelon.placement.scope import Binding, Run
@@ -71,7 +72,7 @@ def observe(
 
 
 def started_message(run: Run) -> str:
-    """The message by which a binding tells which run gave it its snapshot."""
+    """The message by which a binding tells users which run gave it its snapshot."""
     return (
         "Detected the new changes on the resources and started the rollout process, "
         f"resourceSnapshotIndex: {run.spec.resource_snapshot_index}, updateRun: {run.metadata.name}"
@@ -80,15 +81,9 @@ def started_message(run: Run) -> str:
 
 def _was_started_by(binding: Binding | None, run: Run) -> bool:
     """Whether this run started the member, though its status may not say so yet."""
-    if binding is None:
+    if binding is None or binding.metadata.annotations.get(names.UPDATE_RUN_UID) != run.metadata.uid:
         return False
-    started = find_condition(binding.status.conditions, ROLLOUT_STARTED)
-    return (
-        started is not None
-        and started.status == "True"
-        and started.observed_generation == binding.metadata.generation
-        and started.message == started_message(run)
-    )
+    return is_true_at_generation(binding.status.conditions, ROLLOUT_STARTED, binding.metadata.generation)
 
 
 def _open_targets(progress: Progress) -> Iterator[tuple[bool, TargetProgress]]:

@@ -180,6 +180,11 @@ def stuck_at(progress: Progress, now: datetime) -> datetime | None:
     return min((moment for moment in moments if moment > now), default=None)
 
 
+def updating(progress: Progress) -> list[TargetProgress]:
+    """The members that are being updated, those that are being emptied aside."""
+    return [target for stage, target in _running(progress) if stage.name != names.DELETE_STAGE]
+
+
 def _running(progress: Progress) -> list[tuple[StageProgress, TargetProgress]]:
     return [
         (stage, target)
