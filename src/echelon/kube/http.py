@@ -8,15 +8,11 @@ peer is noticed by TCP keep-alive within a minute, also on a watch that is silen
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import ssl
-import tempfile
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -26,6 +22,7 @@ from yarl import URL
 from echelon.kube.credentials import CredentialsError, Identity
 from echelon.kube.errors import Unauthorized, Unreachable
 from echelon.kube.kubeconfig import Connection
+from echelon.kube.tls import client_context
 from echelon.kube.transport import EMPTY, Response, Stream, fold_headers
 
 CONNECT_TIMEOUT = 30.0
@@ -154,7 +151,7 @@ class HttpTransport:
                 self._retired.append(self._session)
             connector = aiohttp.TCPConnector(
                 limit=0,
-                ssl=_tls(self._connection, identity) if self._server.startswith("https:") else False,
+                ssl=client_context(self._connection, identity) if self._server.startswith("https:") else False,
                 socket_factory=_open_socket,
             )
             self._session = aiohttp.ClientSession(
@@ -175,22 +172,6 @@ def _environment_proxy(server: str) -> str:
     if urllib.request.proxy_bypass(address.hostname or ""):
         return ""
     return urllib.request.getproxies().get(address.scheme, "")
-
-
-def _tls(connection: Connection, identity: Identity) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=connection.authority.decode() if connection.authority else None)
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # the authorities of many clusters do not pass it
-    if connection.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if identity.certificate:
-        with tempfile.TemporaryDirectory() as folder:  # the ssl module reads certificates from files only
-            file = Path(folder) / "client.pem"
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as pem:
-                pem.write(identity.certificate.rstrip() + b"\n" + identity.key)
-            context.load_cert_chain(file)
-    return context
 
 
 def _open_socket(address: tuple[Any, ...]) -> socket.socket:
