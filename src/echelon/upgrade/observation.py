@@ -56,6 +56,7 @@ VERSION_TOO_FAR = "KubernetesVersionTooFarAhead"
 OPERATION_IN_PROGRESS = "OperationInProgress"
 INVALID_WINDOW = "InvalidMaintenanceWindow"
 NO_NAMESPACE = "MemberNamespaceMissing"
+START_FAILED = "UpgradeRequestFailed"
 
 LEFT = "the member has left the fleet"
 WAITS_FOR_PROVIDER = "its upgrade was requested and waits for a provider to take it up"

@@ -12,7 +12,7 @@ stage; failures are rounded up. A group never has more places than its stage or 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -63,19 +63,26 @@ def refreshed(
     order: UpdateRunStrategy | None,
     members: Iterable[Member],
     settings: UpgradeSettings,
+    begun: Container[str] = (),
 ) -> tuple[StageUpdateStatus, ...]:
-    """The stages, those that select members and have not begun filled anew; the very same when nothing changed."""
-    if order is None or not any(_is_open(config, found) for config, found in zip(order.stages, stages, strict=True)):
+    """The stages, those that select members and have not begun filled anew; the very same when nothing changed.
+
+    ``begun`` names members that have been started, whatever the stages say.
+    """
+    if order is None:
+        return tuple(stages)
+    pairs = list(zip(order.stages, stages, strict=True))
+    is_open = [_is_open(config, found, begun) for config, found in pairs]
+    if not any(is_open):
         return tuple(stages)
     fleet = sorted(members, key=lambda member: member.name)
-    fixed = [found for config, found in zip(order.stages, stages, strict=True) if not _is_open(config, found)]
+    fixed = [found for found, open_ in zip(stages, is_open, strict=True) if not open_]
     taken = {member.name for found in fixed for group in found.groups for member in group.members}
-    return tuple(
-        _refilled(found, _stage(config, _members_of(config, fleet, taken), settings))
-        if _is_open(config, found)
-        else found
-        for config, found in zip(order.stages, stages, strict=True)
+    fresh = tuple(
+        _refilled(found, _stage(config, _members_of(config, fleet, taken), settings)) if open_ else found
+        for (config, found), open_ in zip(pairs, is_open, strict=True)
     )
+    return fresh if fresh != stages else tuple(stages)
 
 
 def not_covered(
@@ -100,8 +107,11 @@ def selects(stage: UpdateStage) -> bool:
     return stage.member_selector is not None or any(group.member_selector is not None for group in stage.groups)
 
 
-def _is_open(config: UpdateStage, found: StageUpdateStatus) -> bool:
-    return selects(config) and found.state == "NotStarted" and found.start_time is None
+def _is_open(config: UpdateStage, found: StageUpdateStatus, begun: Container[str]) -> bool:
+    """Whether the members of a stage are still to be chosen."""
+    if not selects(config) or found.state != "NotStarted" or found.start_time is not None:
+        return False
+    return not any(member.name in begun for group in found.groups for member in group.members)
 
 
 def _refilled(found: StageUpdateStatus, fresh: StageUpdateStatus) -> StageUpdateStatus:
