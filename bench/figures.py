@@ -12,17 +12,30 @@ import msgspec
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One measured value. ``budget`` is the most that is allowed; None when there is none."""
+    """One measured value. ``budget`` is the most that is allowed, ``at_least`` the least; None when there is none."""
 
     name: str
     value: float
     unit: str
     budget: float | None = None
     spread: str = ""
+    at_least: float | None = None
 
     @property
     def met(self) -> bool:
-        return self.budget is None or self.value <= self.budget
+        return (self.budget is None or self.value <= self.budget) and (
+            self.at_least is None or self.value >= self.at_least
+        )
+
+    @property
+    def bounds(self) -> str:
+        """The budget in words."""
+        bounds = [
+            f"{sign} {bound:,g} {self.unit}"
+            for sign, bound in ((">=", self.at_least), ("<=", self.budget))
+            if bound is not None
+        ]
+        return ", ".join(bounds)
 
     def plain(self) -> dict[str, Any]:
         return msgspec.structs.asdict(self)
@@ -55,15 +68,19 @@ def table(figures: Sequence[Figure]) -> str:
     """The figures as a Markdown table."""
     rows = [("what", "measured", "budget", "least … median … greatest")]
     for figure in figures:
-        budget = "" if figure.budget is None else f"<= {figure.budget:g} {figure.unit}"
         mark = "" if figure.met else "  (missed)"
-        rows.append((figure.name, f"{figure.value:.3g} {figure.unit}{mark}", budget, figure.spread))
+        rows.append((figure.name, f"{_rounded(figure.value)} {figure.unit}{mark}", figure.bounds, figure.spread))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def _rounded(value: float) -> str:
+    """Three digits, and no exponent."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def emit(figures: Sequence[Figure]) -> None:
