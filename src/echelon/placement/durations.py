@@ -8,6 +8,7 @@ from decimal import Decimal
 
 _TERM = re.compile(r"(\d+(?:\.\d+)?)(h|m|s)")
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
+_LONGEST = Decimal(2**63 - 1) / 10**9  # what Go can count in nanoseconds, about 292 years
 
 
 def parse_duration(text: str) -> timedelta:
@@ -20,10 +21,9 @@ def parse_duration(text: str) -> timedelta:
     if not terms or "".join(term[0] for term in terms) != text:
         raise ValueError(f"{text!r} is not a duration; want hours, minutes and seconds such as 1h30m or 45s")
     seconds = sum((Decimal(term[1]) * _SECONDS[term[2]] for term in terms), Decimal(0))
-    try:
-        return timedelta(microseconds=int(seconds * 1_000_000))
-    except OverflowError:
-        raise ValueError(f"{text!r} is longer than any duration can be") from None
+    if seconds > _LONGEST:
+        raise ValueError(f"{text!r} is longer than any duration can be; the longest is 2562047h47m16s")
+    return timedelta(microseconds=int(seconds * 1_000_000))
 
 
 def format_duration(duration: timedelta) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from echelon.api import names
 from echelon.api.binding import UNSCHEDULED, ResourceBindingSpec
 from echelon.api.cluster import MemberCluster
-from echelon.api.meta import ObjectMeta
+from echelon.api.meta import LabelSelector, ObjectMeta
 from echelon.api.placement import ApplyStrategy, PlacementPolicy, PlacementSpec
 from echelon.api.staged import (
     ClusterUpdatingStatus,
@@ -208,6 +208,7 @@ def _stages(
     result = []
     for stage in strategy.stages:
         _check_tasks(around.strategy_key, stage)
+        _check_selector(around.strategy_key, stage)
         clusters = _clusters_of(stage, selected, labels)
         for name in clusters:
             if name in placed:
@@ -263,9 +264,35 @@ def _after_problem(tasks: Sequence[StageTask]) -> str | None:
                 return f"task {position} of type Approval cannot have wait duration set"
         elif task.wait_time is None:
             return f"task {position} of type TimedWait has wait duration set to nil"
-        elif not parse_duration(task.wait_time):
-            return f"task {position} of type TimedWait has wait duration <= 0"
+        elif (problem := _duration_problem(task.wait_time)) is not None:
+            return f"task {position} of type TimedWait has {problem}"
     return None
+
+
+def _duration_problem(text: str) -> str | None:
+    try:
+        return None if parse_duration(text) else "wait duration <= 0"
+    except ValueError as error:
+        return f"an invalid wait duration: {error}"
+
+
+def _selector_problem(selector: LabelSelector) -> str | None:
+    """What is wrong with a label selector, in the words of Kubernetes."""
+    for term in selector.match_expressions:
+        if term.operator in ("In", "NotIn") and not term.values:
+            return "for 'in', 'notin' operators, values set can't be empty"
+        if term.operator in ("Exists", "DoesNotExist") and term.values:
+            return "values set must be empty for exists and does not exist"
+    return None
+
+
+def _check_selector(key: str, stage: StageConfig) -> None:
+    problem = None if stage.label_selector is None else _selector_problem(stage.label_selector)
+    if problem is not None:
+        raise CannotInitialize(
+            f"{CLIENT_ERROR}the stage label selector is invalid, updateStrategy: `{key}`, stage: {stage.name}, "
+            f"err: {problem}"
+        )
 
 
 def _clusters_of(stage: StageConfig, selected: Sequence[str], labels: Mapping[str, Mapping[str, str]]) -> list[str]:
