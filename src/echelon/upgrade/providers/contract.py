@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from echelon.api.fields import Field, Time, Value
+from echelon.api.fields import Time, Value
 from echelon.upgrade.catalogue import Release
 from echelon.upgrade.versions import ImageVersion
 
@@ -64,8 +64,8 @@ class Member(Struct, frozen=True, kw_only=True):
 # -- what a member consists of ------------------------------------------------------------------
 
 
-class NodePool(Value, frozen=True, kw_only=True):
-    """Nodes that are upgraded alike. Versions are the lowest of its nodes."""
+class NodePool(Struct, frozen=True, kw_only=True):
+    """Nodes that are upgraded alike. Version and image are the oldest of its nodes."""
 
     name: str
     count: int
@@ -73,15 +73,15 @@ class NodePool(Value, frozen=True, kw_only=True):
     node_image: str = ""
 
 
-class Observation(Value, frozen=True, kw_only=True):
-    """A member as its platform has it. Kept in the annotation OBSERVED_CLUSTER of the MemberCluster."""
+class Observation(Struct, frozen=True, kw_only=True):
+    """A member as its platform has it. ``busy`` is the handle of an operation that is under way, if there is one."""
 
     region: str = ""
     control_plane_version: str
     node_pools: tuple[NodePool, ...] = ()
-    running: Annotated[bool, Field("False for a cluster that is switched off.")] = True
-    long_term_support: Annotated[bool, Field("Whether it takes versions that only have long-term support.")] = False
-    busy: Annotated[str, Field("The handle of an operation that is under way, or what else keeps it busy.")] = ""
+    running: bool = True
+    long_term_support: bool = False
+    busy: str = ""
 
 
 # -- what is wanted, and what becomes of it -----------------------------------------------------
