@@ -13,7 +13,7 @@ import msgspec
 
 from echelon.cli.errors import CannotStart, Failed
 from echelon.kube.client import Client
-from echelon.kube.errors import ApiError
+from echelon.kube.errors import ApiError, Unreachable
 from echelon.kube.kubeconfig import ConfigError, Connection, load
 from echelon.kube.transport import Transport
 
@@ -63,6 +63,8 @@ async def connected(
     client = Client(transport(connection), field_manager=field_manager)
     try:
         yield client
+    except Unreachable as error:
+        raise Failed(f"cannot reach the hub: {error.message}") from None
     except ApiError as error:
         raise Failed(error.message) from None
     finally:

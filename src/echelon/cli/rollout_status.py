@@ -63,7 +63,7 @@ async def _all(console: Console, namespace: str, access: Access) -> None:
 
 def runs_table(runs: Sequence[Run], now: datetime) -> Table:
     """Runs, a line each, with the first thing that each of them waits for."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     for heading in ("NAME", "PLACEMENT", "SNAPSHOT", "STATE", "TIME", "WAITS FOR"):
         table.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1 if heading == "WAITS FOR" else None)
     for run in runs:

@@ -63,9 +63,7 @@ class BriefTransport:
         target = _target(path, query)
 
         async def once(identity: Identity) -> Response:
-            return await asyncio.to_thread(
-                self._request, identity, method, _target(path, query), headers, body, timeout
-            )
+            return await asyncio.to_thread(self._request, identity, method, target, headers, body, timeout)
 
         identity = await self._identify()
         answer = await once(identity)
@@ -150,7 +148,8 @@ class BriefTransport:
             raise Unauthorized(str(error)) from error
 
     def _unreachable(self, error: BaseException) -> Unreachable:
-        return Unreachable(f"{self._connection.server}: {error or type(error).__name__}")
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return Unreachable(f"{self._connection.server}: {why or type(error).__name__}")
 
 
 def _target(path: str, query: Mapping[str, str]) -> str:

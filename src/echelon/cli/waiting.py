@@ -78,7 +78,7 @@ def _updates(stage: Item) -> Iterator[Wait]:
 def _task(run: Run, stage: Item, task: Item, kubectl: str) -> Wait:
     if task.part is Part.WAIT:
         return Wait(
-            what=f"the {task.name.removeprefix('wait ')} that follow stage {stage.name}",
+            what=f"the {task.name.removeprefix('wait ')} after stage {stage.name}",
             since=task.since,
             until=task.until,
         )
