@@ -73,7 +73,7 @@ def _repair_role(role: Object, wanted: Object) -> None:
     held, needed = (msgspec.convert(obj.get("rules") or (), tuple[PolicyRule, ...]) for obj in (role, wanted))
     missing = uncovered(held, needed)
     if missing:
-        role["rules"] = [*(role.get("rules") or ()), *map(msgspec.to_builtins, merged(missing))]
+        role["rules"] = [*(role.get("rules") or ()), *orjson.loads(msgspec.json.encode(merged(missing)))]
 
 
 def _repair_binding(binding: Object, wanted: Object) -> None:
