@@ -121,9 +121,7 @@ async def test_the_one_in_trouble_is_named(hub: Hub, agents: FakeAgents) -> None
     assert all(not status.failed_placements for status in hub.placement().status.placement_statuses)
 
 
-async def test_the_status_is_written_at_most_twice_a_second_and_always_at_the_end(
-    hub: Hub, agents: FakeAgents
-) -> None:
+async def test_the_status_is_written_at_most_twice_a_second_and_always_at_the_end(hub: Hub, agents: FakeAgents) -> None:
     await ready(hub)
     await hub.start(index="0")
     await hub.approve("first-one")

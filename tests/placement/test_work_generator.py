@@ -128,6 +128,17 @@ async def test_works_that_somebody_deletes_or_changes_are_mended(hub: Hub, agent
     await hub.until(lambda: hub.is_placement("Available", "True"))
 
 
+async def test_a_work_that_somebody_deletes_is_not_shown_as_available(hub: Hub, agents: FakeAgents) -> None:
+    await rolled_out(hub, "a")
+    agents.behave("a", Behaviour.SILENT)
+    (work,) = hub.works("a")
+    await hub.admin.delete(Work, work.key)
+    await hub.until(lambda: reasons(hub.binding("a"))[-1] == ("Applied", "False", "ApplyInProgress"))
+    agents.behave("a", Behaviour.AVAILABLE)
+    await hub.until(lambda: reasons(hub.binding("a"))[-1] == ("Available", "True", "AllWorkAreAvailable"))
+    assert hub.works("a")[0].metadata.uid != work.metadata.uid
+
+
 async def test_a_binding_goes_after_its_works(hub: Hub, agents: FakeAgents) -> None:
     await rolled_out(hub, "a")
     agents.behave("a", Behaviour.SILENT)

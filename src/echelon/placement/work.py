@@ -143,7 +143,9 @@ _WRITTEN = (
 
 
 def _current(work: Work, type_: str) -> Condition | None:
-    """The condition of a Work, when it was made for the Work as it is now."""
+    """The condition of a Work, when it was made for the Work as it is now, and that is to stay."""
+    if work.metadata.deletion_timestamp is not None:
+        return None
     condition = find_condition(work.status.conditions, type_)
     return condition if condition is not None and condition.observed_generation == work.metadata.generation else None
 

@@ -74,7 +74,9 @@ class WorkGenerator:
             return None
         binding = await self._hold(binding)
         wrote = await self._synchronize(wanted, have)
-        return await self._report(binding, self._related.works(request.key), busy=wrote)
+        keys = {work.key for work in wanted}
+        have = [work for work in self._related.works(request.key) if work.key in keys]
+        return await self._report(binding, have, busy=wrote)
 
     async def _clean_up(self, binding: Binding, have: Sequence[Work]) -> None:
         """Delete the Works and let the binding go once the member has removed what they placed."""
@@ -126,12 +128,11 @@ class WorkGenerator:
 
     async def _report(self, binding: Binding, have: Sequence[Work], *, busy: bool) -> Result | None:
         """Write the binding's status; while the member may be about to answer, wait for that first."""
-        ordered = sorted((work for work in have if work.metadata.deletion_timestamp is None), key=lambda work: work.key)
         strategy = binding.spec.apply_strategy
         found = works.report(
             binding.status,
             binding.metadata.generation,
-            ordered,
+            sorted(have, key=lambda work: work.key),
             self._clock.now(),
             report_diff=strategy is not None and strategy.type == "ReportDiff",
         )
