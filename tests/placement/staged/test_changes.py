@@ -221,3 +221,31 @@ class TestKubeFleet:
         await halfway(hub, prepare)
         await hub.leave("b")
         await hub.until(lambda: hub.is_run("Succeeded", "False", "UpdateRunFailed"))
+
+
+async def test_a_member_whose_binding_was_deleted_before_its_turn_is_updated_with_the_new_one(
+    hub: Hub, agents: FakeAgents, prepare: Prepare
+) -> None:
+    await halfway(hub, prepare)
+    first = hub.binding("b").metadata.uid
+    await hub.delete(hub.scope.binding, hub.binding("b").metadata.name)
+    await hub.until(lambda: "b" in hub.bound_to() and hub.binding("b").metadata.uid != first)
+    assert cluster_reasons(hub, 1) == {"b": [], "c": []}
+    await go_on(hub)
+    await hub.succeeded()
+    assert cluster_reasons(hub, 1)["b"] == ["ClusterUpdatingStarted", "ClusterUpdatingSucceeded"]
+    assert agents.got("b") == ["0"]
+
+
+async def test_a_member_whose_binding_is_deleted_while_it_is_updated_is_updated_again(
+    hub: Hub, agents: FakeAgents, prepare: Prepare
+) -> None:
+    await halfway(hub, prepare)
+    agents.behave("b", Behaviour.NOT_YET)
+    await go_on(hub)
+    await hub.until(lambda: agents.got("b") == ["0"])
+    agents.behave("b", Behaviour.AVAILABLE)
+    await hub.delete(hub.scope.binding, hub.binding("b").metadata.name)
+    await hub.succeeded()
+    assert hub.binding("b").spec.state == "Bound"
+    assert agents.got("b")[-1] == "0"

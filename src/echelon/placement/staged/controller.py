@@ -236,6 +236,7 @@ class StagedRunReconciler:
                 begun,
                 bindings=self._related.bindings((run.metadata.namespace, run.spec.placement_name)),
                 members=frozenset(member.metadata.name for member in self._cache.list(MemberCluster)),
+                selected=self._selected(run),
                 approvals=await self._approvals.accept(run, status),
                 dialect=self._dialect,
             )
@@ -246,6 +247,17 @@ class StagedRunReconciler:
                 return decision
             await asyncio.gather(*(self._start(run, status, start) for start in decision.start))
             begun |= {start.target for start in decision.start}
+
+    def _selected(self, run: Run) -> frozenset[str]:
+        """The members that the scheduler chose for the run's placement."""
+        snapshots = self._related.policy_snapshots((run.metadata.namespace, run.spec.placement_name))
+        return frozenset(
+            decision.cluster_name
+            for snapshot in snapshots
+            if snapshot.metadata.labels.get(names.IS_LATEST_SNAPSHOT) == "true"
+            for decision in snapshot.status.target_clusters
+            if decision.selected
+        )
 
     async def _start(self, run: Run, status: UpdateRunStatus, start: Start) -> None:
         binding = self._binding_of(run, cluster_name(start.target))

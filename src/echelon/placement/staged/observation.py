@@ -17,13 +17,23 @@ from datetime import datetime
 import msgspec
 
 from echelon.api import names
-from echelon.api.binding import BOUND, UNSCHEDULED, ResourceBindingSpec
+from echelon.api.binding import BOUND, SCHEDULED, UNSCHEDULED, ResourceBindingSpec
 from echelon.api.conditions import AVAILABLE, DIFF_REPORTED, ROLLOUT_STARTED, is_true_at_generation
 from echelon.api.staged import ClusterUpdatingStatus, UpdateRunStatus
 from echelon.placement.dialect import Dialect
 from echelon.placement.scope import Binding, Run
 from echelon.placement.staged.translation import cluster_name
-from echelon.rollout import Facts, GateReference, Intent, Operation, Outcome, Progress, TargetProgress, TargetState
+from echelon.rollout import (
+    Facts,
+    GateReference,
+    Intent,
+    Operation,
+    Outcome,
+    Progress,
+    TargetProgress,
+    TargetState,
+    Unready,
+)
 
 _INTENTS = {"Initialize": Intent.INITIALIZE, "Run": Intent.RUN, "Stop": Intent.STOP}
 _ENDED = frozenset({TargetState.COMPLETED, TargetState.FAILED, TargetState.SKIPPED})
@@ -37,6 +47,7 @@ def observe(
     *,
     bindings: Sequence[Binding],
     members: frozenset[str],
+    selected: frozenset[str],
     approvals: Mapping[GateReference, datetime],
     dialect: Dialect,
 ) -> Facts:
@@ -49,25 +60,43 @@ def observe(
         begun: targets that were started in this pass.
         bindings: all of the run's placement.
         members: names of all members of the fleet.
+        selected: names of those that the scheduler chose.
         approvals: when each gate was approved.
         dialect: what a run without a state does.
     """
     by_cluster = {binding.spec.target_cluster: binding for binding in bindings}
     operations: dict[str, Operation] = {}
     left: dict[str, str] = {}
+    unready: dict[str, Unready] = {}
+    lost: set[str] = set()
     for delete, target in _open_targets(progress):
         cluster = cluster_name(target.name)
         binding = by_cluster.get(cluster)
         recorded = target.state is TargetState.RUNNING and target.observed
         running = recorded or target.name in begun or (not delete and _was_started_by(binding, run))
-        why = _why_kept(binding, running=running) if delete else _why_left(binding, joined=cluster in members)
+        if delete:
+            why = _why_kept(binding, running=running)
+        else:
+            why = _why_left(binding, joined=cluster in members, selected=cluster in selected)
         if why is not None:
             left[target.name] = why
-        elif running:
-            outcome = _deleted(binding) if delete else _outcome(binding, run, status)
-            operations[target.name] = outcome
+        elif delete:
+            if running:
+                operations[target.name] = _deleted(binding)
+        elif not running:
+            if _is_absent(binding):
+                unready[target.name] = Unready("its binding was removed and is made anew")
+        elif binding is not None and binding.spec.state == SCHEDULED and not _is_absent(binding):
+            lost.add(target.name)  # made anew since it was started
+        else:
+            operations[target.name] = _outcome(binding, run, status)
     return Facts(
-        intent=_INTENTS[run.spec.state or dialect.default_state], operations=operations, left=left, approvals=approvals
+        intent=_INTENTS[run.spec.state or dialect.default_state],
+        operations=operations,
+        lost=frozenset(lost),
+        left=left,
+        unready=unready,
+        approvals=approvals,
     )
 
 
@@ -94,21 +123,26 @@ def _open_targets(progress: Progress) -> Iterator[tuple[bool, TargetProgress]]:
                     yield stage.name == names.DELETE_STAGE, target
 
 
-def _why_left(binding: Binding | None, *, joined: bool) -> str | None:
-    """Why a member is no longer part of the run, or None while it is."""
+def _is_absent(binding: Binding | None) -> bool:
+    return binding is None or binding.metadata.deletion_timestamp is not None
+
+
+def _why_left(binding: Binding | None, *, joined: bool, selected: bool) -> str | None:
+    """Why a member is no longer part of the run, or None while it is.
+
+    A binding that is merely gone is none of these: the scheduler makes another one.
+    """
     if not joined:
         return "The cluster has left the fleet"
-    if binding is None or binding.metadata.deletion_timestamp is not None:
-        return "The placement was removed from the cluster"
-    if binding.spec.state == UNSCHEDULED:
+    unscheduled = binding is not None and binding.spec.state == UNSCHEDULED
+    if unscheduled or (_is_absent(binding) and not selected):
         return "The placement no longer selects the cluster"
     return None
 
 
 def _why_kept(binding: Binding | None, *, running: bool) -> str | None:
     """Why a member is not to be emptied after all, or None."""
-    deleting = binding is None or binding.metadata.deletion_timestamp is not None
-    if running or deleting or (binding is not None and binding.spec.state == UNSCHEDULED):
+    if running or _is_absent(binding) or (binding is not None and binding.spec.state == UNSCHEDULED):
         return None
     return "The placement selects the cluster again"
 
@@ -118,7 +152,7 @@ def _deleted(binding: Binding | None) -> Operation:
 
 
 def _outcome(binding: Binding | None, run: Run, status: UpdateRunStatus) -> Operation:
-    if binding is None:
+    if binding is None or binding.metadata.deletion_timestamp is not None:
         return Operation()
     if not is_up_to_date(binding, run, status):
         return Operation(outcome=Outcome.FAILED, message=_taken(binding, run, status))
