@@ -1,9 +1,11 @@
 """The work applier: a Work on the hub becomes objects on the member.
 
 A pass applies the manifests wave by wave, removes what the Work no longer names, and reports once at
-the end. It comes again when the Work changes, when an object that it applied changes (which is how
-it learns that a workload is ready, and how drift is undone), and after a back-off when something
-could not be applied.
+the end. It comes again when the Work changes and when an object that the Work names changes (which is
+how it learns that a workload is ready, and how drift is undone); by the clock only as ``pace`` says.
+
+A member that is quick gets one report: what was applied and is not available yet has a moment
+(``REPORT_DELAY``) to become so. One that is slow gets one before, after ``PREPARING_DELAY``.
 
 What was applied belongs to an AppliedWork of the same name on the member; when the Work goes, the
 AppliedWork is deleted with everything it owns, and only then the Work is let go.
@@ -17,24 +19,29 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
+from echelon.agent.finalizers import hold, release
+from echelon.agent.ledger import Ledger, Leftover
 from echelon.agent.manifests import Manifest, read_manifests
 from echelon.agent.objects import ObjectApplier, Outcome
+from echelon.agent.pace import Pace
+from echelon.agent.watching import MemberWatch
 from echelon.agent.waves import in_waves
-from echelon.agent.work_status import work_status
+from echelon.agent.work_status import Report, diff_status, preparing_status, work_status
 from echelon.api import names
-from echelon.api.meta import Clock, ObjectMeta
-from echelon.api.work import AppliedResourceMeta, AppliedWork, AppliedWorkSpec, AppliedWorkStatus, Work
-from echelon.kube.cache import SharedCache
+from echelon.api.conditions import APPLIED, DIFF_REPORTED, find_condition
+from echelon.api.meta import Clock
+from echelon.api.placement import ApplyStrategy
+from echelon.api.work import AppliedWork, Work
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
-from echelon.kube.errors import AlreadyExists
-from echelon.kube.mapper import NoSuchKind
+from echelon.kube.errors import NotFound
+from echelon.kube.informer import Informer
+
+REPORT_DELAY = 0.25
+PREPARING_DELAY = 1.0
+PARALLEL_WRITES = 8  # manifests of a Work that are under way at once
 
 log = structlog.get_logger(__name__)
-
-
-class NotApplied(Exception):
-    """Some manifests could not be applied; the pass comes again, after a back-off."""
 
 
 class WorkApplier:
@@ -43,123 +50,157 @@ class WorkApplier:
     def __init__(
         self,
         hub: Client,
-        hub_cache: SharedCache,
-        member: Client,
-        member_cache: SharedCache,
+        works: Informer[Work],
         objects: ObjectApplier,
+        watch: MemberWatch,
+        ledger: Ledger,
         clock: Clock,
         *,
-        namespace: str,
-        joined: Callable[[], bool],
+        belongs: Callable[[], bool],
+        leaves: Callable[[], bool],
     ) -> None:
+        """``belongs`` and ``leaves``: whether the hub wants the member, or wants it to leave."""
         self._hub = hub
-        self._works = hub_cache.informer(Work, namespace=namespace)
-        self._member = member
-        self._applied = member_cache.informer(AppliedWork)
+        self._works = works
         self._objects = objects
+        self._watch = watch
+        self._ledger = ledger
         self._clock = clock
-        self._namespace = namespace
-        self._joined = joined
+        self._belongs = belongs
+        self._leaves = leaves
+        self._pace = Pace()
+        self._report_due: dict[str, tuple[tuple[str, int], float]] = {}
 
     async def reconcile(self, request: Request) -> Result | None:
         work = self._works.get(request.key)
-        if work is None or not self._joined():
+        if work is None:
+            await self._forget(request.name)
             return None
+        if self._leaves():
+            await release(self._hub, work)
+            return None
+        if not self._belongs() or not self._ledger.has_synced:
+            return None  # both come as a change
         if work.metadata.deletion_timestamp is not None:
-            await self._clean_up(work)
-            return None
-        work = await self._hold(work)
-        owner = await self._ensure_applied_work(work)
+            return await self._clean_up(work)
+        name, generation = work.metadata.name, work.metadata.generation
+        if wait := self._pace.wait(name, generation, _time()):
+            return Result(requeue_after=wait)
+        work = await hold(self._hub, work)
+        manifests = read_manifests(work.spec.workload.manifests)
+        strategy = work.spec.apply_strategy or ApplyStrategy()
+        if strategy.type == "ReportDiff":
+            return await self._compare(work, manifests, strategy)
+        owner = await self._ledger.open(work)
         if owner.metadata.deletion_timestamp is not None:
-            return None  # of an earlier Work of this name; its end comes as a change
-        outcomes = await self._apply(work, owner)
-        await self._remove_obsolete(owner, outcomes)
-        await self._record(owner, outcomes)
-        report = work_status(work.status, outcomes, work.metadata.generation, self._clock.now())
-        await self._hub.patch_status(work, msgspec.structs.replace(work, status=report.status))
-        failed = [outcome for outcome in outcomes if not outcome.applied and outcome.manifest.problem is None]
-        if failed:
-            first = failed[0]
-            raise NotApplied(
-                f"{len(failed)} of {len(outcomes)} manifests could not be applied; the first is "
-                f"{first.manifest.kind} {first.manifest.name}: {first.message}"
-            )
+            return _after((await self._ledger.hasten(owner)).total_seconds())
+        owner = await self._ledger.announce(owner, manifests)
+        outcomes = await self._apply(work, manifests, owner, strategy)
+        leftovers = await self._ledger.settle(owner, outcomes)
+        self._pace.applied(name, generation, _time(), wrote=any(outcome.wrote for outcome in outcomes))
+        report = work_status(work.status, outcomes, generation, self._clock.now())
+        return await self._report(work, report, outcomes, leftovers)
+
+    async def _clean_up(self, work: Work) -> Result | None:
+        """Remove everything that was applied, then let the Work go."""
+        if names.WORK_CLEANUP not in work.metadata.finalizers:
+            return None
+        wait = await self._ledger.close(work.metadata.name)
+        if wait is not None:
+            return _after(wait.total_seconds())
+        await release(self._hub, work)
         return None
 
-    async def _clean_up(self, work: Work) -> None:
-        if names.WORK_CLEANUP not in work.metadata.finalizers:
-            return
-        owner = self._applied.get(work.metadata.name)
-        if owner is not None:
-            if owner.metadata.deletion_timestamp is None:
-                await self._member.delete(
-                    AppliedWork, owner.key, uid=owner.metadata.uid, propagation="Foreground", missing_ok=True
-                )
-            return  # its end comes as a change
-        finalizers = tuple(f for f in work.metadata.finalizers if f != names.WORK_CLEANUP)
-        metadata = msgspec.structs.replace(work.metadata, finalizers=finalizers)
-        await self._hub.patch_object(work, msgspec.structs.replace(work, metadata=metadata), lock=True)
+    async def _compare(self, work: Work, manifests: Sequence[Manifest], strategy: ApplyStrategy) -> Result | None:
+        name = work.metadata.name
+        limit = asyncio.Semaphore(PARALLEL_WRITES)
+        outcomes = await asyncio.gather(*(self._one(limit, each, name, None, strategy) for each in manifests))
+        report = diff_status(work.status, outcomes, work.metadata.generation, self._clock.now())
+        return await self._report(work, report, outcomes, ())
 
-    async def _hold(self, work: Work) -> Work:
-        """Works come with the finalizer on; this is for one that somebody made by hand."""
-        if names.WORK_CLEANUP in work.metadata.finalizers:
-            return work
-        finalizers = (*work.metadata.finalizers, names.WORK_CLEANUP)
-        metadata = msgspec.structs.replace(work.metadata, finalizers=finalizers)
-        return await self._hub.patch_object(work, msgspec.structs.replace(work, metadata=metadata), lock=True)
-
-    async def _ensure_applied_work(self, work: Work) -> AppliedWork:
-        present = self._applied.get(work.metadata.name)
-        if present is not None:
-            return present
-        wanted = AppliedWork(
-            metadata=ObjectMeta(name=work.metadata.name),
-            spec=AppliedWorkSpec(work_name=work.metadata.name, work_namespace=work.metadata.namespace),
-        )
+    async def _apply(
+        self, work: Work, manifests: Sequence[Manifest], owner: AppliedWork, strategy: ApplyStrategy
+    ) -> list[Outcome]:
+        """Apply all manifests; when that takes its time, say so meanwhile."""
+        applying = asyncio.create_task(self._apply_in_waves(work.metadata.name, manifests, owner, strategy))
         try:
-            return await self._member.create(wanted)
-        except AlreadyExists:
-            return await self._member.get(AppliedWork, wanted.metadata.name)
+            await asyncio.wait([applying], timeout=PREPARING_DELAY)
+            if not applying.done() and not _is_reported(work):
+                status = preparing_status(work.status, manifests, self._clock.now())
+                await self._hub.patch_status(work, msgspec.structs.replace(work, status=status))
+            return await applying
+        finally:
+            applying.cancel()
 
-    async def _apply(self, work: Work, owner: AppliedWork) -> list[Outcome]:
-        manifests = read_manifests(work.spec.workload.manifests)
+    async def _apply_in_waves(
+        self, name: str, manifests: Sequence[Manifest], owner: AppliedWork, strategy: ApplyStrategy
+    ) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for wave in in_waves((m.group, m.kind, m) for m in manifests):
-            outcomes += await asyncio.gather(*(self._objects.apply(manifest, owner) for manifest in wave))
+        limit = asyncio.Semaphore(PARALLEL_WRITES)
+        for wave in in_waves((each.group, each.kind, each) for each in manifests):
+            outcomes += await asyncio.gather(*(self._one(limit, each, name, owner, strategy) for each in wave))
         return outcomes
 
-    async def _remove_obsolete(self, owner: AppliedWork, outcomes: Sequence[Outcome]) -> None:
-        """Delete what an earlier version of the Work named and this one does not."""
-        wanted = {_identity(outcome.manifest) for outcome in outcomes}
-        for applied in owner.status.applied_resources:
-            if (applied.group, applied.kind, applied.namespace, applied.name) in wanted:
-                continue
-            api_version = f"{applied.group}/{applied.version}" if applied.group else applied.version
-            try:
-                resource = await self._member.mapper.resource(api_version, applied.kind)
-            except NoSuchKind:
-                continue  # the kind has gone, and all its objects with it
-            await self._objects.remove(resource, applied.namespace, applied.name, applied.uid)
-            log.info("object removed", kind=applied.kind, namespace=applied.namespace, name=applied.name)
+    async def _one(
+        self,
+        limit: asyncio.Semaphore,
+        manifest: Manifest,
+        name: str,
+        owner: AppliedWork | None,
+        strategy: ApplyStrategy,
+    ) -> Outcome:
+        async with limit:
+            return await self._objects.apply(manifest, name, owner, strategy)
 
-    async def _record(self, owner: AppliedWork, outcomes: Sequence[Outcome]) -> None:
-        """Remember what was applied; what failed now and was applied before is still there."""
-        before = {(r.group, r.kind, r.namespace, r.name): r for r in owner.status.applied_resources}
-        records = []
-        for outcome in sorted(outcomes, key=lambda outcome: outcome.manifest.ordinal):
-            if outcome.live is not None:
-                records.append(_record_of(outcome))
-            elif _identity(outcome.manifest) in before:
-                records.append(before[_identity(outcome.manifest)])
-        status = AppliedWorkStatus(applied_resources=tuple(records))
-        await self._member.patch_status(owner, msgspec.structs.replace(owner, status=status))
+    async def _report(
+        self, work: Work, report: Report, outcomes: Sequence[Outcome], leftovers: Sequence[Leftover]
+    ) -> Result | None:
+        """Write the status, unless the member may be about to say more, and say when to look again."""
+        name = work.metadata.name
+        await self._watch.retain(name, (outcome.place for outcome in outcomes if outcome.place is not None))
+        if wait := self._patience(work, report):
+            return Result(requeue_after=wait)
+        self._report_due.pop(name, None)
+        try:
+            await self._hub.patch_status(work, msgspec.structs.replace(work, status=report.status))
+        except NotFound:
+            return None  # the Work has gone meanwhile
+        failures = [(each.manifest.ordinal, each.reason, each.message) for each in outcomes if each.retry]
+        failures += [(left.record.ordinal, left.record.name, left.error) for left in leftovers]
+        if not failures:
+            self._pace.succeeded(name)
+            return None
+        delay = self._pace.failed(name, (work.metadata.generation, *failures))
+        log.info("a Work is not what it should be", work=name, retry_in=delay, first=failures[0][2], all=len(failures))
+        return Result(requeue_after=delay)
+
+    def _patience(self, work: Work, report: Report) -> float:
+        """Seconds that a first report may still wait for the member, 0 when it is to be written."""
+        if report.settled or report.failed or _is_reported(work):
+            return 0.0
+        version = work.metadata.uid, work.metadata.generation
+        known, due = self._report_due.get(work.metadata.name, (None, 0.0))
+        if known != version:
+            due = _time() + REPORT_DELAY
+            self._report_due[work.metadata.name] = version, due
+        return max(0.0, due - _time())
+
+    async def _forget(self, name: str) -> None:
+        await self._watch.forget(name)
+        self._objects.forget(name)
+        self._pace.forget(name)
+        self._report_due.pop(name, None)
 
 
-def _identity(manifest: Manifest) -> tuple[str, str, str, str]:
-    return manifest.group, manifest.kind, manifest.namespace, manifest.name
+def _is_reported(work: Work) -> bool:
+    """Whether the status speaks of the Work as it is now."""
+    found = find_condition(work.status.conditions, APPLIED) or find_condition(work.status.conditions, DIFF_REPORTED)
+    return found is not None and found.observed_generation == work.metadata.generation
 
 
-def _record_of(outcome: Outcome) -> AppliedResourceMeta:
-    assert outcome.live is not None
-    identifier = outcome.manifest.identifier(outcome.resource)
-    return AppliedResourceMeta(uid=outcome.live["metadata"]["uid"], **msgspec.structs.asdict(identifier))
+def _after(seconds: float) -> Result | None:
+    return Result(requeue_after=seconds) if seconds > 0 else None
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()

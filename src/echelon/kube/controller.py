@@ -7,7 +7,7 @@ is one pass, to workers. Requests found when a cache first fills have low priori
 meanwhile goes before.
 
 Failure policy: whatever a pass raises ends that pass only. It is logged in a line (with a traceback
-if it is not an ``ApiError``), counted, and the request comes back with back-off; after a
+if it is neither an ``ApiError`` nor ``Foreseen``), counted, and the request comes back with back-off; after a
 ``TerminalError`` it does not. ``BaseException`` is for the process, not for the controller: it ends
 the controller, and by it the manager.
 """
@@ -55,6 +55,10 @@ class Result(msgspec.Struct, frozen=True):
     """How a pass went well. ``requeue_after``: look again in so many seconds, for what time brings about."""
 
     requeue_after: float | None = None
+
+
+class Foreseen(Exception):
+    """A failure that belongs to the work and is tried again, such as an object that is refused: one line in the log."""
 
 
 class TerminalError(Exception):
@@ -253,7 +257,7 @@ class Controller:
                     self.queue.add_after(request, result.requeue_after)
 
     def _retry(self, request: Request, error: Exception) -> None:
-        known = isinstance(error, ApiError)
+        known = isinstance(error, ApiError | Foreseen)
         wait = error.retry_after if isinstance(error, ApiError) else None
         delay = self.queue.add_failed(request, wait or 0.0)
         log.warning(
