@@ -156,7 +156,7 @@ async def test_an_unforeseen_failure_is_told_without_its_cause(api: Any, monkeyp
 @pytest.mark.parametrize(
     ("error", "status", "word"),
     [
-        (StorageFull("no space"), 500, "disk is full"),
+        (StorageFull("no space"), 507, "no space"),
         (StorageError("odd"), 500, "log"),
         (Closed("gone"), 503, "shutting"),
     ],

@@ -7,6 +7,7 @@ with a plain 500. Nothing is waited for but storage and the client.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -28,6 +29,7 @@ from echelon.apiserver.authentication import (
 from echelon.apiserver.builtin import builtin_definitions
 from echelon.apiserver.clock import Clock, SystemClock
 from echelon.apiserver.crd import CustomResourceDefinitionHooks
+from echelon.apiserver.deadlines import timed_out
 from echelon.apiserver.definitions import ResourceDefinition
 from echelon.apiserver.discovery import Discovery
 from echelon.apiserver.errors import StatusError, method_not_allowed, no_such_resource, unauthorized
@@ -51,6 +53,7 @@ from echelon.apiserver.selectors import parse_fields
 from echelon.apiserver.storage import Closed, Keyspace, StorageError, StorageFull
 from echelon.apiserver.streams import Streams
 from echelon.apiserver.system import System
+from echelon.apiserver.traffic import Passage, Traffic, TrafficOptions, shutting_down
 
 Handler = Callable[[Context, Target], Awaitable[Answer]]
 log = structlog.get_logger(__name__)
@@ -84,6 +87,7 @@ class ApiServer:
         definitions: Iterable[ResourceDefinition] | None = None,
         provisioning: Provisioning | None = None,
         git_version: str | Callable[[], str] = "v1.33.0",
+        traffic: TrafficOptions | None = None,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
@@ -101,7 +105,9 @@ class ApiServer:
         self._discovery = Discovery(registry, self._action_names)
         self._openapi = OpenAPI(registry)
         version = git_version if callable(git_version) else lambda: git_version
-        self._system = System(version, lambda: self.lifecycle.ready)
+        self._traffic = Traffic(keyspace, traffic or TrafficOptions())
+        checks = {"storage": keyspace.check_writable, "lifecycle": self._check_lifecycle, "shutdown": self._check_open}
+        self._system = System(version, checks, self._traffic.metrics)
 
     @property
     def registry(self) -> Registry:
@@ -121,9 +127,11 @@ class ApiServer:
         self._context.streams.close()
         await self.lifecycle.close()
         await self._access.close()
+        self._traffic.close()
 
     def end_streams(self) -> None:
-        """End open watches and refuse new ones, so that connections can be closed."""
+        """End open watches and take nothing new on, so that connections can be closed; what is under way goes on."""
+        self._traffic.stopping = True
         self._context.streams.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,23 +139,30 @@ class ApiServer:
             return
         request = Request(scope, receive)
         sent = _Sent(send)
-        began = self._auditor.begin() if self._auditor is not None else 0.0
+        passage = self._traffic.begin()
         try:
-            answer = await self._answer(request, sent)
+            answer = await self._answer(request, sent, passage)
         except StatusError as error:
             answer = failure(error)
         except StorageError as error:
             log.error("storage failed", method=request.method, path=request.path, error=str(error))
             answer = failure(_storage_failure(error))
+        except asyncio.CancelledError:
+            if not passage.visit.expired or passage.visit.task.uncancel():
+                raise
+            answer = failure(timed_out())
         except Exception:
             log.exception("request failed", method=request.method, path=request.path)
             answer = failure(_INTERNAL)
+        finally:
+            self._traffic.release(passage)
+        self._traffic.count(request, passage, sent.code if answer is None else answer.code)
         if answer is not None and self._auditor is not None:
-            self._auditor.note(request, answer, began)
-        if answer is not None and not sent.started:
+            self._auditor.note(request, answer, passage.began)
+        if answer is not None and not sent.code:
             await send_answer(send, answer, request)
 
-    async def _answer(self, request: Request, send: Send) -> Answer | None:
+    async def _answer(self, request: Request, send: Send, passage: Passage) -> Answer | None:
         """The answer, or None when the handler streamed it."""
         request.user = user = await self._authenticate(request)
         request.user = self._access.acting(user, request.headers)
@@ -156,8 +171,9 @@ class ApiServer:
         path = parse_path(request.segments)
         if path is None:
             self._authorize(request, Attributes(_path_verb(request.method), path=request.path))
-            return self._non_resource(request)
+            return await self._non_resource(request)
         request.verb = verb_of(request.method, path, request.query)
+        await self._traffic.admit(request, passage)
         self._authorize(request, _attributes(request, path))
         served = self._lookup(path)
         if served is None:
@@ -166,9 +182,13 @@ class ApiServer:
             request.warnings.append(served.version.deprecation_warning)
         target = Target(request, served, path.namespace, path.name, path.subresource)
         if request.verb == "watch" and not path.subresource and "watch" in served.definition.verbs:
+            self._traffic.found(passage, served, "")
+            self._traffic.watch(request, passage)
             await watch(self._context, target, send)
             return None
-        return await self._handler(request, served, path)(self._context, target)
+        handler = self._handler(request, served, path)
+        self._traffic.found(passage, served, path.subresource)
+        return await handler(self._context, target)
 
     async def _authenticate(self, request: Request) -> User:
         header = request.header(b"authorization")
@@ -238,7 +258,7 @@ class ApiServer:
             return _ACTION
         raise no_such_resource()
 
-    def _non_resource(self, request: Request) -> Answer:
+    async def _non_resource(self, request: Request) -> Answer:
         segments = request.segments
         if request.method not in ("GET", "HEAD"):
             return page_not_found()
@@ -246,7 +266,15 @@ class ApiServer:
             return self._discovery.answer(segments, request.header(b"accept"), request.header(b"if-none-match"))
         if segments[:2] == ["openapi", "v3"]:
             return self._openapi.answer(segments[2:], request.query.get("hash", ""), request.header(b"if-none-match"))
-        return self._access.document(segments) or self._system.answer(segments, request.query)
+        return self._access.document(segments) or await self._system.answer(segments, request.query)
+
+    async def _check_lifecycle(self) -> None:
+        if not self.lifecycle.ready:
+            raise shutting_down()
+
+    async def _check_open(self) -> None:
+        if self._traffic.stopping:
+            raise shutting_down()
 
     def _action_names(self, group: str, plural: str) -> list[str]:
         return sorted(name for g, p, name in self._context.actions if (g, p) == (group, plural) and name)
@@ -267,23 +295,25 @@ _INTERNAL = StatusError(500, "InternalError", "Internal error occurred: see the 
 
 def _storage_failure(error: StorageError) -> StatusError:
     if isinstance(error, Closed):
-        return StatusError(503, "ServiceUnavailable", "the server is shutting down", details={}, retry_after=1)
-    why = "its disk is full" if isinstance(error, StorageFull) else "see the log of the server"
-    message = f"Internal error occurred: nothing was stored: {why}"
+        return shutting_down()
+    if isinstance(error, StorageFull):
+        return StatusError(507, "InsufficientStorage", f"nothing was stored: {error}", details={})
+    message = "Internal error occurred: nothing was stored: see the log of the server"
     return StatusError(500, "InternalError", message, details={})
 
 
 class _Sent:
-    """Passes messages on and remembers whether an answer has begun."""
+    """Passes messages on and remembers with which code an answer has begun; 0 when none has."""
 
-    __slots__ = ("_send", "started")
+    __slots__ = ("_send", "code")
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.started = False
+        self.code = 0
 
     async def __call__(self, message: Any) -> None:
-        self.started = True
+        if not self.code:
+            self.code = message["status"]
         await self._send(message)
 
 

@@ -17,11 +17,12 @@ from echelon.apiserver.storage.errors import (
     StorageError,
     StorageFull,
 )
-from echelon.apiserver.storage.keyspace import Bucket, BucketStats, Keyspace, Limits
+from echelon.apiserver.storage.keyspace import BatchSizes, Bucket, BucketStats, Keyspace, Limits, StoreStats
 from echelon.apiserver.storage.record import Event, EventType, Key, Page, Record
 from echelon.apiserver.storage.ring import Watcher
 
 __all__ = [
+    "BatchSizes",
     "Bucket",
     "BucketStats",
     "Closed",
@@ -41,6 +42,7 @@ __all__ = [
     "Stats",
     "StorageError",
     "StorageFull",
+    "StoreStats",
     "Watcher",
     "restore",
 ]

@@ -18,7 +18,7 @@ import msgspec
 from echelon.apiserver.storage.backup import copy
 from echelon.apiserver.storage.compaction import Compactor
 from echelon.apiserver.storage.errors import Closed, StorageError
-from echelon.apiserver.storage.keyspace import BucketStats, Keyspace, Limits, Write, publish, record_of
+from echelon.apiserver.storage.keyspace import BucketStats, Keyspace, Limits, StoreStats, Write, publish, record_of
 from echelon.apiserver.storage.lock import FileLock
 from echelon.apiserver.storage.log import Log, Space, Synchronous, create_folder, read_state
 from echelon.apiserver.storage.record import Key, Page, S
@@ -122,6 +122,20 @@ class Database(Generic[S]):
         if self._log is None or self._writer is None:
             return Stats(0, 0, 0, keyspaces)
         return Stats(self._log.rows, self._log.size(), self._writer.under_way, keyspaces)
+
+    def store_stats(self) -> StoreStats:
+        """Figures of the file."""
+        if self._log is None or self._writer is None:
+            return StoreStats()
+        log, writer = self._log, self._writer
+        return StoreStats(log.rows, log.size(), log.wal_size(), writer.under_way, writer.batches())
+
+    async def check_writable(self) -> None:
+        """Raises ``StorageError`` unless the file can be written to. Seldom asked, it writes; else it remembers."""
+        if self._closed:
+            raise Closed("the store is closed")
+        if self._writer is not None:
+            await self._writer.check()
 
     def commit(self, write: Write[S]) -> None:
         """For buckets: make a write durable."""

@@ -47,6 +47,24 @@ class BucketStats(msgspec.Struct, frozen=True):
     watchers: int
 
 
+class BatchSizes(msgspec.Struct, frozen=True):
+    """How many commits there were of so many writes: one count for each bound, and one beyond the last."""
+
+    bounds: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+    counts: tuple[int, ...] = (0,) * 11
+    writes: int = 0
+
+
+class StoreStats(msgspec.Struct, frozen=True):
+    """Figures of the file that keyspaces share; all 0 in memory only. ``bytes`` include those of the WAL."""
+
+    rows: int = 0
+    bytes: int = 0
+    wal_bytes: int = 0
+    under_way: int = 0
+    batches: BatchSizes = BatchSizes()
+
+
 class Write(Generic[S]):
     """A write under way. Its future ends once it is durable and visible, or has failed."""
 
@@ -75,6 +93,12 @@ class Backend(Protocol[S]):
 
     def commit(self, write: Write[S]) -> None:
         """Begin to make a write durable, then ``publish`` it."""
+
+    def store_stats(self) -> StoreStats:
+        """Figures of the file."""
+
+    def check_writable(self) -> Awaitable[None]:
+        """Raises ``StorageError`` unless the file can be written to."""
 
     def read_state(
         self, space: Space, after: Key, revision: int, namespace: str | None, limit: int | None
@@ -285,6 +309,8 @@ class Keyspace(Generic[S]):
         self.summarize = backend.summarize
         self.commit = backend.commit
         self.persistent = backend.persistent
+        self.store_stats = backend.store_stats
+        self.check_writable = backend.check_writable
         self._backend = backend
         self._buckets: dict[str, Bucket[S]] = {}
         self._open = True

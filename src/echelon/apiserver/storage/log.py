@@ -21,8 +21,11 @@ A ``Log`` is used by one thread at a time. The functions beside it open connecti
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import cache
@@ -232,6 +235,18 @@ class Log:
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
+    def wal_size(self) -> int:
+        """The bytes of the WAL. May be called from any thread."""
+        wal = self.path.with_name(self.path.name + "-wal")
+        return wal.stat().st_size if wal.exists() else 0
+
+    def touch(self) -> None:
+        """Write something, durably, that changes nothing."""
+        try:
+            self._connection.execute("UPDATE meta SET value = value WHERE key = 'format'")
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
@@ -337,11 +352,36 @@ def check_format(connection: sqlite3.Connection, path: Path) -> None:
         raise NewerFormat(path, found, FORMAT)
 
 
+_FAILED_TO_WRITE = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
+def has_room(path: Path) -> bool:
+    """Whether a file beside a store may grow as large as it: SQLite does not tell a quota from other failures."""
+    sizes = [file.stat().st_size for file in (path, path.with_name(path.name + "-wal")) if file.exists()]
+    try:
+        with tempfile.TemporaryFile(dir=path.parent, buffering=0) as file:
+            file.seek(max(sizes, default=0))
+            file.write(bytes(PAGE_SIZE))
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return True
+
+
+def free_bytes(folder: Path) -> int:
+    """How many bytes of the disk are free, 0 when it does not tell."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
+
+
 def translated(error: sqlite3.Error, path: Path) -> StorageError:
     """The store's word for an error of SQLite."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return StorageFull(f"no space left to write {path}")
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if code == sqlite3.SQLITE_FULL or (extended in _FAILED_TO_WRITE and not has_room(path)):
+        return StorageFull(f"no space left to write {path}, {free_bytes(path.parent)} bytes are free there")
     if code == sqlite3.SQLITE_NOTADB:
         return StorageError(f"{path} is not a store: {error}")
     if code == sqlite3.SQLITE_CORRUPT:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -26,12 +27,17 @@ import structlog
 
 from echelon.apiserver.storage.compaction import Compactor
 from echelon.apiserver.storage.errors import StorageError
-from echelon.apiserver.storage.keyspace import Write, finish, publish
+from echelon.apiserver.storage.keyspace import BatchSizes, Write, finish, publish
 from echelon.apiserver.storage.log import Log, Row, Space
 from echelon.apiserver.storage.record import S
 
 BATCH_WRITES = 512
 BATCH_BYTES = 8 * 1024 * 1024
+
+TRUSTED, DOUBTED = 5.0, 1.0
+"""How long it stands, in seconds, that the last write went well, or that it failed."""
+
+_NO_BATCHES = BatchSizes()
 
 Ts = TypeVarTuple("Ts")
 
@@ -64,6 +70,10 @@ class Writer(Generic[S]):
         self._under_way: deque[Write[S]] = deque()
         self._generation = 1
         self._failed_generation = 0  # the thread's
+        self._batch_counts = list(_NO_BATCHES.counts)  # the thread's
+        self._written = 0  # the thread's
+        self._outcome: tuple[float, StorageError | None] | None = None
+        self._checking: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name=f"store {log.path.name}", daemon=True)
         self._thread.start()
 
@@ -77,6 +87,28 @@ class Writer(Generic[S]):
         write.generation = self._generation
         self._under_way.append(write)
         self._queue.put(write)
+
+    def batches(self) -> BatchSizes:
+        """How many commits there were of each size."""
+        return BatchSizes(counts=tuple(self._batch_counts), writes=self._written)
+
+    async def check(self) -> None:
+        """Raises ``StorageError`` unless the file can be written to, by the last write or by one for this purpose."""
+        loop = asyncio.get_running_loop()
+        if self._outcome is not None:
+            moment, error = self._outcome
+            if loop.time() - moment < (TRUSTED if error is None else DOUBTED):
+                if error is not None:
+                    raise type(error)(*error.args)
+                return
+        if self._checking is None or self._checking.done():
+            self._checking = loop.create_task(self._perform(self._log.touch))
+        try:
+            await asyncio.shield(self._checking)
+        except StorageError as failure:
+            self._outcome = (loop.time(), failure)
+            raise
+        self._outcome = (loop.time(), None)
 
     async def drop(self, space: Space) -> None:
         """Drop a keyspace, durably; its rows are removed later."""
@@ -100,11 +132,13 @@ class Writer(Generic[S]):
 
     def _settle(self, count: int) -> None:
         """On the loop: the oldest ``count`` writes are durable."""
+        self._outcome = (asyncio.get_running_loop().time(), None)
         publish([self._under_way.popleft() for _ in range(count)])
 
     def _fail(self, error: StorageError) -> None:
         """On the loop: the oldest writes failed, and with them all that are under way."""
         self._generation += 1
+        self._outcome = (asyncio.get_running_loop().time(), error)
         self._abandon()
         failed = list(self._under_way)
         self._under_way.clear()
@@ -158,6 +192,8 @@ class Writer(Generic[S]):
             failure = error if isinstance(error, StorageError) else StorageError(f"{self._log.path}: {error!r}")
             post(writes[-1].future, self._fail, failure)
         else:
+            self._batch_counts[bisect_left(_NO_BATCHES.bounds, len(writes))] += 1
+            self._written += len(writes)
             post(writes[-1].future, self._settle, len(writes))
             self._compactor.wrote({write.bucket.keyspace.space for write in writes})
 
