@@ -34,4 +34,4 @@ crds: .venv/.synced  ## write deploy/crds from the typed kinds
 	$(BIN)/python -m echelon.api.crds deploy/crds
 
 clean:  ## remove what the targets made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
