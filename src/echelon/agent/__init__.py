@@ -2,100 +2,147 @@
 
 It is a client of two API servers, the hub's and the member's, and reads nothing of the hub but its
 own namespace. It pulls: the hub never has to reach the member. ``Agent.run`` runs until it is
-cancelled or stopped.
+cancelled or stopped. A member that cannot be reached does not keep the agent from saying so.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from random import Random
 
 from echelon.agent.applier import WorkApplier
-from echelon.agent.join import JoinReconciler, Membership
+from echelon.agent.capacity import Capacity
+from echelon.agent.join import JoinReconciler
+from echelon.agent.ledger import Ledger
 from echelon.agent.objects import ObjectApplier
 from echelon.agent.properties import Properties
+from echelon.agent.watching import MemberWatch
 from echelon.api import names
-from echelon.api.cluster import InternalMemberCluster
-from echelon.api.core import Node
+from echelon.api.cluster import JOIN, LEAVE, InternalMemberCluster
 from echelon.api.meta import Clock, SystemClock
 from echelon.api.work import AppliedWork, Work
+from echelon.kube.backoff import Backoff
 from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
-from echelon.kube.controller import Controller, For, Request, Watches
+from echelon.kube.controller import Controller, For, Request, Watches, generation_changed
+from echelon.kube.informer import Change
 from echelon.kube.manager import Manager
 
 __all__ = ["Agent"]
 
 _WORKERS = 5
+_BACKOFF = Backoff(first=0.05, cap=900.0)  # when the hub, or the member as a whole, does not answer
 
 
 class Agent:
     """The agent of one member."""
 
     def __init__(
-        self, name: str, hub: Client, member: Client, *, clock: Clock | None = None, rng: Random | None = None
+        self,
+        name: str,
+        hub: Client,
+        member: Client,
+        *,
+        clock: Clock | None = None,
+        rng: Random | None = None,
+        entrypoint: str = "",
+        certificate_authority: str = "",
     ) -> None:
-        """``hub`` and ``member`` are clients of the two API servers; they stay the caller's to close."""
+        """``hub`` and ``member`` are clients of the two API servers; they stay the caller's to close.
+
+        ``entrypoint`` (a URL) and ``certificate_authority`` (base64 of PEM) are reported as properties
+        of the member when they are given.
+        """
         clock = clock or SystemClock()
         rng = rng or Random()
         self.name = name
         self._namespace = names.member_namespace(name)
         self._manager = Manager(hub, rng=rng)
         self._member_cache = SharedCache(member, rng=rng)
-        membership = Membership(self._apply_all)
-        objects = ObjectApplier(member, self._member_cache, self._object_changed)
+        self._internal = self._manager.cache.informer(InternalMemberCluster, namespace=self._namespace)
+        self._work_informer = self._manager.cache.informer(Work, namespace=self._namespace)
+        self._watch = MemberWatch(member, self._member_cache, self._look_at)
+        self._capacity = Capacity(self._member_cache, self._report)
+        objects = ObjectApplier(member, self._watch)
+        self._ledger = Ledger(member, self._member_cache, objects, clock)
+        properties = Properties(
+            member, self._capacity, clock, entrypoint=entrypoint, certificate_authority=certificate_authority
+        )
         join = JoinReconciler(
             hub,
-            self._manager.cache,
+            self._internal,
+            self._work_informer,
             member,
-            Properties(self._member_cache, clock),
-            membership,
+            properties,
             clock,
             rng,
-            namespace=self._namespace,
+            works_are_read=lambda: self._ledger.has_synced,
         )
         applier = WorkApplier(
             hub,
-            self._manager.cache,
-            member,
-            self._member_cache,
+            self._work_informer,
             objects,
+            self._watch,
+            self._ledger,
             clock,
-            namespace=self._namespace,
-            joined=lambda: membership.joined,
+            belongs=lambda: self._wanted_state() == JOIN,
+            leaves=lambda: self._wanted_state() == LEAVE,
         )
         self._works = Controller(
-            f"agent-{name}-works", applier.reconcile, For(Work, namespace=self._namespace), workers=_WORKERS
+            f"agent-{name}-works",
+            applier.reconcile,
+            For(Work, namespace=self._namespace),
+            Watches(InternalMemberCluster, self._all_works, _state_changed, namespace=self._namespace),
+            workers=_WORKERS,
+            backoff=_BACKOFF,
         )
         self._join = Controller(
-            f"agent-{name}-join", join.reconcile, For(InternalMemberCluster, namespace=self._namespace)
+            f"agent-{name}-join",
+            join.reconcile,
+            For(InternalMemberCluster, generation_changed, namespace=self._namespace),
+            backoff=_BACKOFF,
         )
         self._manager.add(self._join, self._works)
-        Watches(AppliedWork, self._works_of).attach(self._member_cache, self._works.enqueue)
-        Watches(Node, lambda _: [Request(self._namespace, name)]).attach(self._member_cache, self._join.enqueue)
+        self._manager.add_runnable("member cache", self._member_cache.run)
+        self._manager.add_runnable("member known", self._tell_once_known)
+        Watches(AppliedWork, self._work_of).attach(self._member_cache, self._works.enqueue)
 
     async def run(self) -> None:
         """Work until cancelled or stopped; raises what made it fail."""
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(self._member_cache.run(), name=f"agent-{self.name}-member-cache")
-            await self._member_cache.wait_for_sync()
-            try:
-                await self._manager.run()
-            finally:
-                watching.cancel()
+        try:
+            await self._manager.run()
+        finally:
+            await self._watch.close()
 
     def stop(self) -> None:
         """Make ``run`` finish what is under way and return."""
         self._manager.stop()
 
-    def _works_of(self, applied: AppliedWork) -> Iterable[Request]:
-        return (Request(applied.spec.work_namespace, applied.spec.work_name),)
+    async def _tell_once_known(self) -> None:
+        """Begin once it is known what was applied; report once it is known what the member has."""
+        await self._ledger.wait_for_sync()
+        for request in self._all_works():
+            self._works.enqueue(request)
+        self._report()
+        await self._capacity.wait_for_sync()
+        self._report()
 
-    def _object_changed(self, applied_work: str) -> None:
-        self._works.enqueue(Request(self._namespace, applied_work))
+    def _wanted_state(self) -> str | None:
+        internal = self._internal.get((self._namespace, self.name))
+        return None if internal is None else internal.spec.state
 
-    def _apply_all(self) -> None:
-        """Look at every Work again: the member has just (re)joined."""
-        for work in self._manager.cache.list(Work, self._namespace):
-            self._works.enqueue(Request(*work.key))
+    def _all_works(self, _: InternalMemberCluster | None = None) -> Iterable[Request]:
+        return [Request(*work.key) for work in self._work_informer.list()]
+
+    def _work_of(self, applied: AppliedWork) -> Iterable[Request]:
+        return (Request(self._namespace, applied.metadata.name),)
+
+    def _look_at(self, work: str) -> None:
+        self._works.enqueue(Request(self._namespace, work))
+
+    def _report(self) -> None:
+        self._join.enqueue(Request(self._namespace, self.name))
+
+
+def _state_changed(change: Change[InternalMemberCluster]) -> bool:
+    return change.old is None or change.new is None or change.old.spec.state != change.new.spec.state

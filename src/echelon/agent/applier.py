@@ -165,13 +165,14 @@ class WorkApplier:
             await self._hub.patch_status(work, msgspec.structs.replace(work, status=report.status))
         except NotFound:
             return None  # the Work has gone meanwhile
-        failures = [(each.manifest.ordinal, each.reason, each.message) for each in outcomes if each.retry]
-        failures += [(left.record.ordinal, left.record.name, left.error) for left in leftovers]
-        if not failures:
+        again = [(each.reason, each.manifest.ordinal) for each in outcomes if each.retry]
+        again += [("NotRemoved", left.record.ordinal) for left in leftovers]
+        if not again:
             self._pace.succeeded(name)
             return None
-        delay = self._pace.failed(name, (work.metadata.generation, *failures))
-        log.info("a Work is not what it should be", work=name, retry_in=delay, first=failures[0][2], all=len(failures))
+        delay = self._pace.failed(name, (work.metadata.generation, *again))
+        errors = [*(each.message for each in outcomes if each.retry), *(left.error for left in leftovers)]
+        log.info("a Work is looked at again", work=name, retry_in=delay, manifests=len(again), first=errors[0])
         return Result(requeue_after=delay)
 
     def _patience(self, work: Work, report: Report) -> float:

@@ -1,13 +1,17 @@
 """Joining, heartbeats and leaving: the agent's side of an InternalMemberCluster.
 
 While the hub wants the member (Join), the agent reports that it has joined, whether the member's API
-server is healthy and what the member consists of, once a heartbeat period and never twice in it
-unless something changed. When the hub lets the member go (Leave), the agent stops applying, takes its
-finalizers off the Works that are left, and says so; what was applied stays on the member.
+server is healthy and what the member consists of. It does so once a heartbeat period, each time a
+little earlier or later so that a fleet does not report in step, and in between only when there is
+news: something that is more than a heartbeat, and more than the comings and goings of pods.
+
+When the hub lets the member go (Leave), the agent stops applying, takes its finalizers off the Works
+that are left, and says so; what was applied stays on the member.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
@@ -15,11 +19,13 @@ from random import Random
 import msgspec
 import structlog
 
+from echelon.agent.finalizers import release
 from echelon.agent.properties import Properties
-from echelon.api import names
 from echelon.api.cluster import LEAVE, MEMBER_AGENT, AgentStatus, InternalMemberCluster, InternalMemberClusterStatus
 from echelon.api.conditions import (
     HEALTHY,
+    INTERNAL_MEMBER_FAILED_TO_JOIN,
+    INTERNAL_MEMBER_FAILED_TO_LEAVE,
     INTERNAL_MEMBER_HEALTHY,
     INTERNAL_MEMBER_JOINED,
     INTERNAL_MEMBER_LEFT,
@@ -27,32 +33,17 @@ from echelon.api.conditions import (
     JOINED,
     set_condition,
 )
-from echelon.api.meta import Clock, Condition, ConditionStatus, format_time, parse_time
+from echelon.api.meta import Clock, Condition, format_time, parse_time
 from echelon.api.work import Work
-from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
 from echelon.kube.errors import ApiError
+from echelon.kube.informer import Informer
 
-_JITTER = 0.05
+JITTER = 0.05
+PROBE_TIMEOUT = 10.0
 
 log = structlog.get_logger(__name__)
-
-
-class Membership:
-    """Whether the member belongs to the fleet, as far as the agent knows."""
-
-    def __init__(self, on_join: Callable[[], None]) -> None:
-        self.joined = False
-        self._on_join = on_join
-
-    def join(self) -> None:
-        if not self.joined:
-            self.joined = True
-            self._on_join()
-
-    def leave(self) -> None:
-        self.joined = False
 
 
 class JoinReconciler:
@@ -61,115 +52,130 @@ class JoinReconciler:
     def __init__(
         self,
         hub: Client,
-        hub_cache: SharedCache,
+        internal: Informer[InternalMemberCluster],
+        works: Informer[Work],
         member: Client,
         properties: Properties,
-        membership: Membership,
         clock: Clock,
         rng: Random,
         *,
-        namespace: str,
+        works_are_read: Callable[[], bool],
     ) -> None:
+        """``works_are_read``: whether the agent knows enough of the member to apply Works."""
         self._hub = hub
-        self._internal = hub_cache.informer(InternalMemberCluster, namespace=namespace)
-        self._works = hub_cache.informer(Work, namespace=namespace)
+        self._internal = internal
+        self._works = works
         self._member = member
         self._properties = properties
-        self._membership = membership
         self._clock = clock
         self._rng = rng
+        self._works_are_read = works_are_read
+        self._beat: tuple[str, int] | None = None  # the heartbeat that ``_due`` follows, and its period
+        self._due: datetime | None = None
 
     async def reconcile(self, request: Request) -> Result | None:
         internal = self._internal.get(request.key)
         if internal is None:
-            self._membership.leave()
             return None
         if internal.spec.state == LEAVE:
             await self._leave(internal)
             return None
-        self._membership.join()
-        period = timedelta(seconds=internal.spec.heartbeat_period_seconds)
-        due = _last_heartbeat_due(internal, period)
-        now = self._clock.now()
+        await self._properties.start()
         status = await self._status(internal)
-        if due is None or now >= due or _news(internal.status, status):
-            await self._hub.patch_status(internal, msgspec.structs.replace(internal, status=status))
-            due = now + period
-        delay = (due - now).total_seconds() * (1 + self._rng.uniform(-_JITTER, _JITTER))
-        return Result(requeue_after=max(0.0, delay))
+        if self._is_due(internal) or _news(internal.status, status):
+            internal = await self._hub.patch_status(internal, msgspec.structs.replace(internal, status=status))
+            self._is_due(internal)
+        assert self._due is not None
+        wait = (self._due - self._clock.now()).total_seconds()
+        overdue = self._properties.overdue_in()
+        return Result(requeue_after=max(0.0, wait if overdue is None else min(wait, overdue)))
+
+    def _is_due(self, internal: InternalMemberCluster) -> bool:
+        """Whether it is time for a heartbeat: a period, more or less, after the last one."""
+        beat = _agent_of(internal.status).last_received_heartbeat
+        if beat is None:
+            return True
+        period = internal.spec.heartbeat_period_seconds
+        if self._beat != (beat, period):
+            self._beat = beat, period
+            self._due = parse_time(beat) + timedelta(seconds=period * (1 + self._rng.uniform(-JITTER, JITTER)))
+        assert self._due is not None
+        return self._clock.now() >= self._due
 
     async def _status(self, internal: InternalMemberCluster) -> InternalMemberClusterStatus:
-        now = self._clock.now()
-        generation = internal.metadata.generation
-        agent = _agent_of(internal.status)
-        conditions = set_condition(
-            agent.conditions,
-            Condition(JOINED, "True", INTERNAL_MEMBER_JOINED, "The agent has joined", observed_generation=generation),
-            now,
+        generation, now = internal.metadata.generation, self._clock.now()
+        status, healthy = await asyncio.gather(
+            self._properties.report(internal.status, generation), self._health(generation)
         )
-        health, reason, message = await self._health()
-        conditions = set_condition(
-            conditions, Condition(HEALTHY, health, reason, message, observed_generation=generation), now
-        )
-        return msgspec.structs.replace(
-            internal.status,
-            properties=self._properties.values(internal.status.properties),
-            resource_usage=self._properties.usage(internal.status.resource_usage),
-            agent_status=(
-                AgentStatus(type=MEMBER_AGENT, conditions=conditions, last_received_heartbeat=format_time(now)),
-            ),
-        )
+        conditions = _agent_of(internal.status).conditions
+        for condition in (self._joined(generation), healthy):
+            conditions = set_condition(conditions, condition, now)
+        agent = AgentStatus(type=MEMBER_AGENT, conditions=conditions, last_received_heartbeat=format_time(now))
+        return _with_agent(status, agent)
 
-    async def _health(self) -> tuple[ConditionStatus, str, str]:
+    def _joined(self, generation: int) -> Condition:
+        if self._works_are_read():
+            return Condition(
+                JOINED, "True", INTERNAL_MEMBER_JOINED, "The agent has joined", observed_generation=generation
+            )
+        message = "The agent cannot read yet what was applied on the member"
+        return Condition(JOINED, "Unknown", INTERNAL_MEMBER_FAILED_TO_JOIN, message, observed_generation=generation)
+
+    async def _health(self, generation: int) -> Condition:
         try:
-            await self._member.get_raw("/readyz")
-        except ApiError as error:
-            return "False", INTERNAL_MEMBER_UNHEALTHY, f"The member's API server is not ready: {error}"
-        return "True", INTERNAL_MEMBER_HEALTHY, "The member's API server is ready"
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                await self._member.get_raw("/readyz")
+        except (ApiError, TimeoutError) as error:
+            why = str(error) or f"no answer within {PROBE_TIMEOUT:g} s"
+            message = f"The member's API server is not ready: {why}"
+            return Condition(HEALTHY, "False", INTERNAL_MEMBER_UNHEALTHY, message, observed_generation=generation)
+        message = "The member's API server is ready"
+        return Condition(HEALTHY, "True", INTERNAL_MEMBER_HEALTHY, message, observed_generation=generation)
 
     async def _leave(self, internal: InternalMemberCluster) -> None:
-        self._membership.leave()
-        for work in self._works.list():
-            if names.WORK_CLEANUP in work.metadata.finalizers:
-                finalizers = tuple(f for f in work.metadata.finalizers if f != names.WORK_CLEANUP)
-                metadata = msgspec.structs.replace(work.metadata, finalizers=finalizers)
-                await self._hub.patch_object(work, msgspec.structs.replace(work, metadata=metadata))
-        agent = _agent_of(internal.status)
-        left = Condition(
-            JOINED,
-            "False",
-            INTERNAL_MEMBER_LEFT,
-            "The agent has left",
-            observed_generation=internal.metadata.generation,
-        )
-        conditions = set_condition(agent.conditions, left, self._clock.now())
-        status = msgspec.structs.replace(
-            internal.status, agent_status=(msgspec.structs.replace(agent, conditions=conditions),)
-        )
-        await self._hub.patch_status(internal, msgspec.structs.replace(internal, status=status))
+        """Let all Works go, then say so.
+
+        Raises:
+            ApiError: a Work could not be let go; the hub was told.
+        """
+        try:
+            await asyncio.gather(*(release(self._hub, work) for work in self._works.list()))
+        except ApiError as error:
+            message = f"The agent could not let its Works go: {error}"
+            await self._report_leaving(internal, "Unknown", INTERNAL_MEMBER_FAILED_TO_LEAVE, message)
+            raise
+        await self._report_leaving(internal, "False", INTERNAL_MEMBER_LEFT, "The agent has left")
         log.info("left the fleet", member=internal.metadata.name)
+
+    async def _report_leaving(self, internal: InternalMemberCluster, status: str, reason: str, message: str) -> None:
+        agent = _agent_of(internal.status)
+        left = msgspec.convert({"type": JOINED, "status": status, "reason": reason, "message": message}, Condition)
+        left = msgspec.structs.replace(left, observed_generation=internal.metadata.generation)
+        conditions = set_condition(agent.conditions, left, self._clock.now())
+        reported = _with_agent(internal.status, msgspec.structs.replace(agent, conditions=conditions))
+        await self._hub.patch_status(internal, msgspec.structs.replace(internal, status=reported))
 
 
 def _agent_of(status: InternalMemberClusterStatus) -> AgentStatus:
     return next((a for a in status.agent_status if a.type == MEMBER_AGENT), AgentStatus(type=MEMBER_AGENT))
 
 
-def _last_heartbeat_due(internal: InternalMemberCluster, period: timedelta) -> datetime | None:
-    heartbeat = _agent_of(internal.status).last_received_heartbeat
-    return None if heartbeat is None else parse_time(heartbeat) + period
+def _with_agent(status: InternalMemberClusterStatus, agent: AgentStatus) -> InternalMemberClusterStatus:
+    """The status with what this agent says; other agents of the member speak for themselves."""
+    others = tuple(each for each in status.agent_status if each.type != MEMBER_AGENT)
+    return msgspec.structs.replace(status, agent_status=(agent, *others))
 
 
 def _news(before: InternalMemberClusterStatus, after: InternalMemberClusterStatus) -> bool:
-    """Whether a report says anything that the last one did not, times aside."""
+    """Whether a report says anything that cannot wait for the next heartbeat."""
+    return _essence(before) != _essence(after)
 
-    def essence(status: InternalMemberClusterStatus) -> object:
-        agent = _agent_of(status)
-        states = [(c.type, c.status, c.reason) for c in agent.conditions]
-        usage = status.resource_usage
-        return (
-            states,
-            {name: item.value for name, item in status.properties.items()},
-            None if usage is None else (usage.capacity, usage.allocatable, usage.available),
-        )
 
-    return essence(before) != essence(after)
+def _essence(status: InternalMemberClusterStatus) -> object:
+    conditions = (*_agent_of(status).conditions, *status.conditions)
+    usage = status.resource_usage
+    return (
+        sorted((each.type, each.status, each.reason, each.observed_generation) for each in conditions),
+        {name: item.value for name, item in status.properties.items()},
+        None if usage is None else (usage.capacity, usage.allocatable),
+    )

@@ -1,96 +1,132 @@
-"""What a member consists of: nodes, version, and what its nodes offer, for scheduling by property.
+"""What a member is and has: version, address, nodes, CPU and memory, for scheduling by property.
 
-Derived from the member's Nodes, which are watched. Values that did not change keep the time at which
-they were first seen, so that an unchanged member makes an unchanged report.
+Values that did not change keep the time at which they were first seen, so that an unchanged member
+makes an unchanged report. What cannot be found out keeps its last value; conditions say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+import asyncio
+from collections.abc import Mapping, Sequence
 
+import msgspec
+
+from echelon.agent.capacity import Capacity
 from echelon.api import names
-from echelon.api.cluster import PropertyValue, ResourceUsage
-from echelon.api.core import Node
-from echelon.api.meta import Clock, format_time
-from echelon.kube.cache import SharedCache
+from echelon.api.cluster import InternalMemberClusterStatus, PropertyValue, ResourceUsage
+from echelon.api.conditions import (
+    PROPERTIES_COLLECTED,
+    PROPERTIES_NOT_COLLECTED,
+    PROPERTY_COLLECTION_SUCCEEDED,
+    PROPERTY_PROVIDER_IS_STARTED,
+    PROPERTY_PROVIDER_STARTED,
+    PROPERTY_TIMED_OUT,
+    set_condition,
+)
+from echelon.api.meta import Clock, Condition, format_time
+from echelon.kube.client import Client
+from echelon.kube.errors import ApiError
 
-_SUFFIXES = {
-    "m": Decimal("0.001"),
-    "": Decimal(1),
-    "k": Decimal(10) ** 3,
-    "M": Decimal(10) ** 6,
-    "G": Decimal(10) ** 9,
-    "T": Decimal(10) ** 12,
-    "P": Decimal(10) ** 15,
-    "E": Decimal(10) ** 18,
-    "Ki": Decimal(2) ** 10,
-    "Mi": Decimal(2) ** 20,
-    "Gi": Decimal(2) ** 30,
-    "Ti": Decimal(2) ** 40,
-    "Pi": Decimal(2) ** 50,
-    "Ei": Decimal(2) ** 60,
-}
-_SUMMED = ("cpu", "memory")
+DEADLINE = 10.0  # seconds for the member to say what it is
+START_GRACE = 1.0  # seconds that the first report waits for nodes and pods to be known
 
 
 class Properties:
-    """The properties of one member."""
+    """The properties of one member. ``entrypoint`` and ``certificate_authority`` are how others reach it."""
 
-    def __init__(self, cache: SharedCache, clock: Clock) -> None:
-        self._nodes = cache.informer(Node)
+    def __init__(
+        self,
+        member: Client,
+        capacity: Capacity,
+        clock: Clock,
+        *,
+        entrypoint: str = "",
+        certificate_authority: str = "",
+    ) -> None:
+        self._member = member
+        self._capacity = capacity
         self._clock = clock
+        self._fixed = {
+            names.CLUSTER_ENTRYPOINT: entrypoint,
+            names.CLUSTER_CERTIFICATE_AUTHORITY: certificate_authority,
+        }
+        self._since: float | None = None
 
-    def values(self, before: Mapping[str, PropertyValue]) -> Mapping[str, PropertyValue]:
-        """Properties by name."""
-        nodes = self._nodes.list()
-        found = {names.NODE_COUNT: str(len(nodes))}
-        versions = {node.status.node_info.kubelet_version for node in nodes} - {""}
-        if versions:
-            found[names.KUBERNETES_VERSION] = min(versions)
+    async def start(self) -> None:
+        """Give nodes and pods a moment to become known."""
+        if self._since is not None or self._capacity.has_synced:
+            return
+        self._since = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(START_GRACE):
+                await self._capacity.wait_for_sync()
+        except TimeoutError:
+            return  # it will be told when they are
+
+    def overdue_in(self) -> float | None:
+        """Seconds until nodes and pods are overdue; None when they are known, or overdue already."""
+        if self._capacity.has_synced or self._since is None:
+            return None
+        left = self._since + DEADLINE - asyncio.get_running_loop().time()
+        return left if left > 0 else None
+
+    async def report(self, before: InternalMemberClusterStatus, generation: int) -> InternalMemberClusterStatus:
+        """The status with the properties as they are now."""
+        values = {name: value for name, value in self._fixed.items() if value}
+        collected = Condition(
+            PROPERTY_COLLECTION_SUCCEEDED, "True", PROPERTIES_COLLECTED, "All properties have been collected"
+        )
+        try:
+            async with asyncio.timeout(DEADLINE):
+                values[names.KUBERNETES_VERSION] = (await self._member.version()).git_version
+        except TimeoutError:
+            message = f"The member's API server did not tell its version within {DEADLINE:g} s"
+            collected = Condition(PROPERTY_COLLECTION_SUCCEEDED, "False", PROPERTY_TIMED_OUT, message)
+        except ApiError as error:
+            message = f"The member's API server did not tell its version: {error}"
+            collected = Condition(PROPERTY_COLLECTION_SUCCEEDED, "False", PROPERTIES_NOT_COLLECTED, message)
+        usage = before.resource_usage
+        if self._capacity.has_synced:
+            values[names.NODE_COUNT] = str(self._capacity.offer().nodes)
+            usage = self._usage(usage)
+        return msgspec.structs.replace(
+            before,
+            conditions=self._conditions(before.conditions, collected, generation),
+            properties={**before.properties, **self._observed(before.properties, values)},
+            resource_usage=usage,
+        )
+
+    def _observed(self, before: Mapping[str, PropertyValue], values: Mapping[str, str]) -> Mapping[str, PropertyValue]:
         moment = format_time(self._clock.now())
         return {
             name: before[name]
             if name in before and before[name].value == value
             else PropertyValue(value=value, observation_time=moment)
-            for name, value in found.items()
+            for name, value in values.items()
         }
 
-    def usage(self, before: ResourceUsage | None) -> ResourceUsage:
-        """What the nodes have and offer."""
-        nodes = self._nodes.list()
-        capacity = _sum([node.status.capacity for node in nodes])
-        allocatable = _sum([node.status.allocatable for node in nodes])
-        if before is not None and (before.capacity, before.allocatable) == (capacity, allocatable):
-            return before
-        return ResourceUsage(
-            capacity=capacity,
-            allocatable=allocatable,
-            available=allocatable,
-            observation_time=format_time(self._clock.now()),
+    def _usage(self, before: ResourceUsage | None) -> ResourceUsage:
+        offer = self._capacity.offer()
+        found = ResourceUsage(
+            capacity=offer.capacity,
+            allocatable=offer.allocatable,
+            available=offer.available,
+            observation_time=None if before is None else before.observation_time,
         )
+        if found == before:
+            return before
+        return msgspec.structs.replace(found, observation_time=format_time(self._clock.now()))
 
-
-def _sum(quantities: list[Mapping[str, int | str]]) -> Mapping[str, int | str]:
-    return {name: _format(sum((_parse(q.get(name, 0)) for q in quantities), Decimal(0))) for name in _SUMMED}
-
-
-def _parse(quantity: int | str) -> Decimal:
-    """The number that a quantity stands for, 0 for one that cannot be read: a node's word is not ours to refuse."""
-    text = str(quantity)
-    number = text.rstrip("mkKMGTPEi")
-    try:
-        return Decimal(number) * _SUFFIXES[text[len(number) :]]
-    except (InvalidOperation, KeyError):
-        return Decimal(0)
-
-
-def _format(amount: Decimal) -> str:
-    if amount != amount.to_integral_value():
-        return f"{int(amount * 1000)}m"
-    whole = int(amount)
-    for suffix in ("Ti", "Gi", "Mi", "Ki"):
-        unit = int(_SUFFIXES[suffix])
-        if whole and whole % unit == 0:
-            return f"{whole // unit}{suffix}"
-    return str(whole)
+    def _conditions(self, before: Sequence[Condition], collected: Condition, generation: int) -> tuple[Condition, ...]:
+        found = [collected]
+        if self._capacity.has_synced:
+            message = "Nodes and pods are watched"
+            found.insert(0, Condition(PROPERTY_PROVIDER_STARTED, "True", PROPERTY_PROVIDER_IS_STARTED, message))
+        elif self._since is not None and self.overdue_in() is None:
+            message = f"The member's nodes and pods could not be listed within {DEADLINE:g} s"
+            found.insert(0, Condition(PROPERTY_PROVIDER_STARTED, "False", PROPERTY_TIMED_OUT, message))
+        conditions = tuple(before)
+        for condition in found:
+            observed = msgspec.structs.replace(condition, observed_generation=generation)
+            conditions = set_condition(conditions, observed, self._clock.now())
+        return conditions

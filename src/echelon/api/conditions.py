@@ -27,6 +27,11 @@ PROPERTY_PROVIDER_STARTED: Final = "ClusterPropertyProviderStarted"
 PROPERTY_COLLECTION_SUCCEEDED: Final = "ClusterPropertyCollectionSucceeded"
 NAMESPACE_COLLECTION_SUCCEEDED: Final = "NamespaceCollectionSucceeded"
 
+PROPERTY_PROVIDER_IS_STARTED: Final = "Started"
+PROPERTIES_COLLECTED: Final = "PropertiesCollected"
+PROPERTIES_NOT_COLLECTED: Final = "FailedToCollect"
+PROPERTY_TIMED_OUT: Final = "TimedOut"
+
 MEMBER_READY_TO_JOIN: Final = "MemberClusterReadyToJoin"
 MEMBER_NOT_READY_TO_JOIN: Final = "MemberClusterNotReadyToJoin"
 MEMBER_JOINED: Final = "MemberClusterJoined"

@@ -238,10 +238,14 @@ class Client:
         """Replace an object's status; raises Conflict if the object has changed since it was read."""
         return await self.update(obj, kind, subresource="status")
 
-    async def patch(self, kind: KindLike[T], name: Name, patch: Patch, *, subresource: str | None = None) -> T:
-        """Change an object. Raises NotFound (except for an ApplyPatch, which creates)."""
+    async def patch(
+        self, kind: KindLike[T], name: Name, patch: Patch, *, subresource: str | None = None, dry_run: bool = False
+    ) -> T:
+        """Change an object, or with ``dry_run`` see what would become of it. Raises NotFound (an ApplyPatch creates)."""
         found = kind_of(kind)
-        query = {"force": "true"} if isinstance(patch, ApplyPatch) and patch.force else EMPTY
+        query = {"force": "true"} if isinstance(patch, ApplyPatch) and patch.force else {}
+        if dry_run:
+            query["dryRun"] = "All"
         path = _path(found.resource, key_of(name), subresource)
         return await self._write("patch", "PATCH", path, found, patch.content, patch.content_type, query)
 
@@ -336,7 +340,8 @@ class Client:
         query = {"fieldManager": self.field_manager, **query}
         answer = await self._rest.request(verb, method, path, query=query, content=content, content_type=content_type)
         obj = kind.decode(answer.body)
-        self._observe(kind, obj)
+        if "dryRun" not in query:
+            self._observe(kind, obj)
         return obj
 
     def _observe(self, kind: Kind[T], obj: T) -> None:
