@@ -12,16 +12,23 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
+import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+log = structlog.get_logger(__name__)
+
 _GRACE = 5
+STALL_SECONDS = 30.0
+"""How long a client may read nothing of what waits for it, before its connection is cut."""
 
 
-class PeerCertificateProtocol(HttpToolsProtocol):
-    """HTTP/1.1 that tells the application which certificate the client showed."""
+class Protocol(HttpToolsProtocol):
+    """HTTP/1.1 that tells the application which certificate the client showed, and cuts off who does not read."""
 
     _tls: dict[str, Any] | None = None
+    _stall: asyncio.TimerHandle | None = None
+    stall_seconds = STALL_SECONDS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -33,6 +40,34 @@ class PeerCertificateProtocol(HttpToolsProtocol):
         super().on_message_begin()
         if self._tls is not None:
             self.scope["extensions"] = {"tls": cast("dict[object, object]", self._tls)}
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_progress()
+
+    def resume_writing(self) -> None:
+        self._forget_stall()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_stall()
+        super().connection_lost(exc)
+
+    def _expect_progress(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._stall = asyncio.get_running_loop().call_later(self.stall_seconds, self._cut_unless_read, waiting)
+
+    def _forget_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _cut_unless_read(self, waited: int) -> None:
+        if self.transport.get_write_buffer_size() < waited:
+            self._expect_progress()
+        else:
+            log.info("cut a client off that does not read", client=self.client, bytes=waited)
+            self.transport.abort()
 
 
 class RunningServer:
@@ -71,7 +106,7 @@ async def serve(
     """
     config = uvicorn.Config(
         app,
-        http=PeerCertificateProtocol,
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -2,14 +2,16 @@
 
 A watch begins with what exists (as ADDED events) or behind a revision the client has seen, and goes
 on with the events of the bucket's ring until its time is over, the client goes, or the server
-stops. What many watchers see alike is encoded once. A client too slow for the ring is told 410
-Expired and has to list anew.
+stops. What many watchers see alike is encoded once. It is sent in pieces, and the next piece is made
+when the client has taken the one before, so a client that does not read costs one piece of memory. A
+client too slow for the ring is told 410 Expired and has to list anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterable, Iterator
 
 import orjson
 
@@ -19,13 +21,15 @@ from echelon.apiserver.handlers.context import Context, Target
 from echelon.apiserver.handlers.selection import Selection, selection_of
 from echelon.apiserver.metadata import Summary
 from echelon.apiserver.negotiate import JSON, Form
-from echelon.apiserver.objects import ObjectBucket
+from echelon.apiserver.objects import ObjectBucket, ObjectRecord
 from echelon.apiserver.query import ListOptions, list_options
 from echelon.apiserver.request import Send
 from echelon.apiserver.responses import STREAM_HEADERS, warnings
 from echelon.apiserver.storage import Compacted, Event, FutureRevision, Watcher
 
 BOOKMARK_INTERVAL = 60.0
+PIECE = 128 * 1024
+"""About how many bytes are sent in one go."""
 SHORTEST, LONGEST = 1800.0, 3600.0
 """Between these a watch without ``timeoutSeconds`` ends, in seconds."""
 
@@ -54,7 +58,12 @@ async def watch(context: Context, target: Target, send: Send) -> None:
     client_gone.add_done_callback(lambda _: watcher.close())
     try:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await _chunk(send, initial)
+        sent = False
+        for piece in initial:
+            await _chunk(send, piece)
+            sent = True
+        if not sent:
+            await _chunk(send, b"")  # the head goes out with the first piece
         await _follow(watcher, options, lines, send)
         if not client_gone.done():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -65,22 +74,21 @@ async def watch(context: Context, target: Target, send: Send) -> None:
 
 def _begin(
     context: Context, bucket: ObjectBucket, options: ListOptions, lines: Lines
-) -> tuple[bytes, Watcher[Summary]]:
-    """The lines of what exists, if they are wanted, and the watcher of what follows; both of one moment."""
+) -> tuple[Iterable[bytes], Watcher[Summary]]:
+    """What exists, if it is wanted, in pieces, and the watcher of what follows; both of one moment."""
     current = context.objects.keyspace.revision
     namespace = lines.selection.namespace or None
     wants_existing = options.initial_events if options.initial_events is not None else not options.revision
     if not wants_existing:
         try:
-            return b"", bucket.watch(options.revision or current, namespace)
+            return (), bucket.watch(options.revision or current, namespace)
         except FutureRevision as future:
             raise Compacted(future.requested, future.current) from None
     if options.revision and options.revision > current:
         raise too_large_resource_version(options.revision, current)
-    chunks = [lines.existing(record.value) for record in lines.selection.current(bucket)]
-    if options.initial_events and options.bookmarks:
-        chunks.append(lines.bookmark(current, initial_end=True))
-    return b"".join(chunks), bucket.watch(current, namespace)
+    records = lines.selection.current(bucket)
+    end = lines.bookmark(current, initial_end=True) if options.initial_events and options.bookmarks else b""
+    return lines.existing(records, end), bucket.watch(current, namespace)
 
 
 async def _follow(watcher: Watcher[Summary], options: ListOptions, lines: Lines, send: Send) -> None:
@@ -92,7 +100,7 @@ async def _follow(watcher: Watcher[Summary], options: ListOptions, lines: Lines,
     while not watcher.closed:
         try:
             if await watcher.wait(max(min(end, bookmark_at) - loop.time(), 0.0)):
-                data = lines.of(watcher.ready())
+                data = lines.of(watcher.ready(PIECE))
                 if data:
                     await _chunk(send, data)
         except Compacted as gone:
@@ -138,8 +146,20 @@ class Lines:
         self._cache = None if form.as_ == "Table" else context.streams.lines
         self._cache_key = (definition.bucket, version, form.as_, form.version)
 
-    def existing(self, value: bytes) -> bytes:
-        return rendering.event("ADDED", self._render(value))
+    def existing(self, records: Iterable[ObjectRecord], end: bytes) -> Iterator[bytes]:
+        """Lines of objects that are there, and a last one, in pieces."""
+        lines: list[bytes] = []
+        size = 0
+        for record in records:
+            line = rendering.event("ADDED", self._render(record.value))
+            lines.append(line)
+            size += len(line)
+            if size >= PIECE:
+                yield b"".join(lines)
+                lines.clear()
+                size = 0
+        if lines or end:
+            yield b"".join((*lines, end))
 
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
         return rendering.bookmark(self._served, self._form, revision, initial_end=initial_end)

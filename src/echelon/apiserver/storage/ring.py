@@ -165,9 +165,12 @@ class Watcher(Generic[S]):
             return max(self._newest(), self._seen)
         return self._seen
 
-    def ready(self) -> list[Event[S]]:
-        """Take the events that are there, possibly none, without waiting."""
-        events = list(self._taken) + self._fetch() if self._taken else self._fetch()
+    def ready(self, max_bytes: int | None = None) -> list[Event[S]]:
+        """Take the events that are there, possibly none, without waiting.
+
+        With ``max_bytes``, take no more once their values have come to as much; the rest stays in the ring.
+        """
+        events = list(self._taken) + self._fetch(max_bytes) if self._taken else self._fetch(max_bytes)
         self._taken.clear()
         if events:
             self._seen = events[-1].revision
@@ -234,14 +237,26 @@ class Watcher(Generic[S]):
     def _has_events(self) -> bool:
         return not self.closed and (bool(self._taken) or self._behind)
 
-    def _fetch(self) -> list[Event[S]]:
+    def _fetch(self, max_bytes: int | None = None) -> list[Event[S]]:
         ring = self._ring
         if self.closed or not self._behind:
             return []
         if self._cursor < ring.first:
             raise Compacted(self._seen, ring.floor)
         events = ring.since(self._cursor)
-        self._cursor = ring.end
+        if max_bytes is not None and len(events) > 1:
+            events = leading(events, max_bytes)
+        self._cursor += len(events)
         if self._namespace is None:
             return events
         return [event for event in events if event.record.key.namespace == self._namespace]
+
+
+def leading(events: list[Event[S]], max_bytes: int) -> list[Event[S]]:
+    """The first events, up to the one with which their values have come to so many bytes."""
+    size = 0
+    for count, event in enumerate(events, 1):
+        size += len(event.record.value)
+        if size >= max_bytes:
+            return events[:count]
+    return events
