@@ -24,7 +24,10 @@ def status_patch(run: UpdateRun, status: UpdateRunStatus) -> JsonPatch | None:
 
     The server refuses it with a conflict when the run has changed since.
     """
-    operations = list(_changes("/status", run.status, status))
+    if run.status.observed_generation:
+        operations = list(_changes("/status", run.status, status))
+    else:  # nothing was written yet, so there is no place to change
+        operations = [{"op": "add", "path": "/status", "value": msgspec.to_builtins(status)}]
     if not operations:
         return None
     version = {"op": "replace", "path": "/metadata/resourceVersion", "value": run.metadata.resource_version}

@@ -48,6 +48,8 @@ from echelon.upgrade.windows import parse
 
 log = structlog.get_logger(__name__)
 
+_LATE = 0.001  # seconds after a moment at which a timer for it fires: one that fired a hair early would be for nothing
+
 
 class _Memory(Struct, frozen=True):
     """How far a run was at the end of a pass: right as long as the status on the hub is still ``status``."""
@@ -269,8 +271,6 @@ class UpdateRunReconciler:
 
     async def _write(self, run: UpdateRun, status: UpdateRunStatus) -> UpdateRun:
         """Write the status, if it differs, provided that the run has not changed since it was read."""
-        if not run.status.observed_generation:
-            return await self._client.patch_status(run, replace(run, status=status), lock=True)
         patch = status_patch(run, status)
         if patch is None:
             return run
@@ -283,9 +283,8 @@ class UpdateRunReconciler:
         if round_.seen.obstacles:
             due.append(self._fleet.releases(now).changes_at)
         seconds = [max(0.0, (moment - now).total_seconds()) for moment in due if moment is not None]
-        if delay is not None:
-            seconds.append(delay)
-        return Result(requeue_after=min(seconds)) if seconds else None
+        seconds += [delay] if delay is not None else []
+        return Result(requeue_after=min(seconds) + _LATE) if seconds else None
 
 
 class Windows:

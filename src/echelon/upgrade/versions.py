@@ -13,7 +13,8 @@ compared within a family only.
 from __future__ import annotations
 
 import re
-from functools import lru_cache, total_ordering
+from functools import lru_cache
+from typing import Any, Self
 
 from msgspec import Struct
 
@@ -34,8 +35,29 @@ class NotAVersion(ValueError):
     """The text names no version."""
 
 
-@total_ordering
-class KubeVersion(Struct, frozen=True, eq=False):
+class _Ordered(Struct, frozen=True, eq=False):
+    """Compares by a key. (A struct has all six comparisons, so ``functools.total_ordering`` would add none.)"""
+
+    def _key(self) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if type(self) is type(other) else NotImplemented
+
+    def __lt__(self, other: Self) -> bool:
+        return self._key() < other._key() if type(self) is type(other) else NotImplemented
+
+    def __le__(self, other: Self) -> bool:
+        return self._key() <= other._key() if type(self) is type(other) else NotImplemented
+
+    def __gt__(self, other: Self) -> bool:
+        return self._key() > other._key() if type(self) is type(other) else NotImplemented
+
+    def __ge__(self, other: Self) -> bool:
+        return self._key() >= other._key() if type(self) is type(other) else NotImplemented
+
+
+class KubeVersion(_Ordered, frozen=True, eq=False):
     """A Kubernetes version. ``patch`` is None for an alias, which sorts before all versions that it stands for."""
 
     major: int
@@ -85,12 +107,6 @@ class KubeVersion(Struct, frozen=True, eq=False):
         parts, build = _parts(self.suffix), _parts(self.build)
         return self.major, self.minor, patch, stage, parts, build, self.suffix, self.build
 
-    def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, KubeVersion) else NotImplemented
-
-    def __lt__(self, other: KubeVersion) -> bool:
-        return self._key() < other._key()
-
     def __hash__(self) -> int:
         return hash((self.major, self.minor, self.patch, self.suffix, self.build))
 
@@ -121,8 +137,7 @@ def minor_distance(current: KubeVersion, target: KubeVersion) -> int:
     return (target.major - current.major) * 1000 + target.minor - current.minor
 
 
-@total_ordering
-class ImageVersion(Struct, frozen=True, eq=False):
+class ImageVersion(_Ordered, frozen=True, eq=False):
     """A node image: what family it is of, and which version within that."""
 
     family: str
@@ -143,12 +158,6 @@ class ImageVersion(Struct, frozen=True, eq=False):
 
     def _key(self) -> tuple[str, tuple[Part, ...], str]:
         return self.family, _parts(self.version), self.version
-
-    def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, ImageVersion) else NotImplemented
-
-    def __lt__(self, other: ImageVersion) -> bool:
-        return self._key() < other._key()
 
     def __hash__(self) -> int:
         return hash((self.family, self.version))
