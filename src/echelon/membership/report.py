@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from echelon.api.cluster import MEMBER_AGENT, InternalMemberClusterStatus, MemberClusterStatus
 from echelon.api.conditions import (
     HEALTHY,
@@ -28,13 +30,22 @@ from echelon.api.meta import Condition, ConditionStatus
 _COPIED = (PROPERTY_PROVIDER_STARTED, PROPERTY_COLLECTION_SUCCEEDED)
 
 
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether everything that the agent needs on the hub is there, and if not, why."""
+
+    ready: bool
+    message: str
+
+
+READY = Readiness(ready=True, message="The member's namespace and rights on the hub are in place")
+
+
 def member_status(
     before: MemberClusterStatus,
     report: InternalMemberClusterStatus | None,
     generation: int,
     now: datetime,
-    *,
-    ready: bool,
+    readiness: Readiness,
 ) -> MemberClusterStatus:
     """The status of a member.
 
@@ -43,7 +54,7 @@ def member_status(
         report: what its agent reported; None while there is nowhere to report.
         generation: of the MemberCluster.
         now: for conditions that change.
-        ready: whether everything the agent needs on the hub is there.
+        readiness: whether everything the agent needs on the hub is there.
     """
     conditions: Sequence[Condition] = before.conditions
 
@@ -52,10 +63,10 @@ def member_status(
         condition = Condition(type_, status, reason, message, observed_generation=generation)
         conditions = set_condition(conditions, condition, now)
 
-    if ready:
-        put(READY_TO_JOIN, "True", MEMBER_READY_TO_JOIN, "The member's namespace and rights on the hub are in place")
+    if readiness.ready:
+        put(READY_TO_JOIN, "True", MEMBER_READY_TO_JOIN, readiness.message)
     else:
-        put(READY_TO_JOIN, "False", MEMBER_NOT_READY_TO_JOIN, "The member's namespace and rights are being set up")
+        put(READY_TO_JOIN, "False", MEMBER_NOT_READY_TO_JOIN, readiness.message)
     agents = () if report is None else report.agent_status
     agent = next((agent for agent in agents if agent.type == MEMBER_AGENT), None)
     joined = None if agent is None else find_condition(agent.conditions, JOINED)

@@ -12,10 +12,12 @@ from echelon.api.cluster import JOIN, ClusterState, InternalMemberCluster, Inter
 from echelon.api.core import RBAC, Namespace, PolicyRule, Role, RoleBinding, RoleRef, Subject
 from echelon.api.fleet import GROUP as FLEET_GROUP
 from echelon.api.meta import ObjectMeta, OwnerReference
+from echelon.membership.exports import NETWORKING
 
 _EVENT_VERBS = ("get", "list", "update", "patch", "watch", "create")
+_GROUPS = (cluster_api.GROUP, placement_api.GROUP, NETWORKING, FLEET_GROUP)
 _RULES = (
-    PolicyRule(api_groups=(cluster_api.GROUP, placement_api.GROUP, FLEET_GROUP), resources=("*",), verbs=("*",)),
+    PolicyRule(api_groups=_GROUPS, resources=("*",), verbs=("*",)),
     PolicyRule(api_groups=("", "events.k8s.io"), resources=("events",), verbs=_EVENT_VERBS),
 )
 
