@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -209,11 +209,9 @@ class Hub:
 
     def describe(self) -> str:
         """What is on the hub, for those who read why a test failed."""
-        lines = []
-        for kind in (UpdateRun, Gate, ClusterUpgrade):
-            for obj in sorted(self._view.list(kind), key=lambda obj: obj.key):
-                lines.append(f"{kind.__name__} {'/'.join(obj.key)} {msgspec.json.encode(obj.status).decode()}")
-        return "\n".join(lines)
+        found: list[UpdateRun | Gate | ClusterUpgrade] = [*self.all(UpdateRun), *self.all(Gate)]
+        found += self.all(ClusterUpgrade)
+        return "\n".join(f"{type(o).__name__} {o.key} {msgspec.json.encode(o.status).decode()}" for o in found)
 
     def find(self, kind: type[K], name: str | tuple[str, str]) -> K | None:
         return self._view.get(kind, name)
@@ -285,10 +283,8 @@ class Hub:
             await self._set_version(member, version)
 
     async def _namespace(self, name: str) -> None:
-        try:
+        with suppress(AlreadyExists):
             await self.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        except AlreadyExists:
-            pass
 
     async def set_version(self, member: str, version: str) -> None:
         """The member's agent reports a Kubernetes version."""

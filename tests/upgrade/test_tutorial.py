@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from .hub import Hub, control_plane, full, moment, node_images, order, stage
 from .provider import FakeProvider
 
@@ -38,7 +40,7 @@ async def test_one_by_one(hub: Hub, provider: FakeProvider) -> None:
     assert provider.began() == ["member1", "member2", "member3", "member4"]
     assert provider.most == 1
     times = [(moment(found.start_time), moment(found.completed_time)) for found in hub.members().values()]
-    assert all(end <= begin for (_, end), (begin, _) in zip(times, times[1:], strict=False))
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(times))
 
 
 async def test_groups_and_stages(hub: Hub, provider: FakeProvider) -> None:

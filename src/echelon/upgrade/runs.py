@@ -33,7 +33,7 @@ from echelon.api.upgrade import ClusterUpgrade, ClusterUpgradeSpec
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
 from echelon.kube.errors import AlreadyExists, ApiError, NotFound
-from echelon.rollout import Decision, InvalidPlan, Plan, Progress, Start, Window, decide
+from echelon.rollout import Decision, InvalidPlan, Plan, Progress, Start, decide
 from echelon.upgrade import images, moments, planning, reporting
 from echelon.upgrade.fleet import Fleet, has_ended
 from echelon.upgrade.gates import Gates
@@ -44,7 +44,7 @@ from echelon.upgrade.settings import UpgradeSettings
 from echelon.upgrade.translation import plan_of, progress_of
 from echelon.upgrade.validation import Problem, order_of, run_problems
 from echelon.upgrade.versions import KubeVersion
-from echelon.upgrade.windows import parse
+from echelon.upgrade.windows import Windows
 
 log = structlog.get_logger(__name__)
 
@@ -285,22 +285,6 @@ class UpdateRunReconciler:
         seconds = [max(0.0, (moment - now).total_seconds()) for moment in due if moment is not None]
         seconds += [delay] if delay is not None else []
         return Result(requeue_after=min(seconds) + _LATE) if seconds else None
-
-
-class Windows:
-    """The maintenance window that is open or opens next, by its text; each is worked out once until it has closed."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[datetime, Window | None]] = {}
-
-    def of(self, text: str, now: datetime) -> Window | None:
-        """The window of a valid text; None when it never opens again."""
-        known = self._known.get(text)
-        if known is not None and known[0] <= now and (known[1] is None or now < known[1].closes_at):
-            return known[1]
-        window = parse(text).next_opening(now)
-        self._known[text] = now, window
-        return window
 
 
 def upgrade_name(run: UpdateRun, attempt: int) -> str:

@@ -128,6 +128,7 @@ def _parse_version(text: str) -> KubeVersion:
     return KubeVersion(int(major), int(minor), None if patch is None else int(patch), suffix or "", build or "")
 
 
+@lru_cache(_CACHED)
 def _parts(text: str) -> tuple[Part, ...]:
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in _PARTS.findall(text))
 

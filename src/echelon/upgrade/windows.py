@@ -215,6 +215,22 @@ def parse(text: str) -> MaintenanceWindow:
     return window
 
 
+class Windows:
+    """The maintenance window that is open or opens next, by its text; each is worked out once until it has closed."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[datetime, Window | None]] = {}
+
+    def of(self, text: str, now: datetime) -> Window | None:
+        """The window of a valid text; None when it never opens again."""
+        known = self._known.get(text)
+        if known is not None and known[0] <= now and (known[1] is None or now < known[1].closes_at):
+            return known[1]
+        window = parse(text).next_opening(now)
+        self._known[text] = now, window
+        return window
+
+
 def _problems(window: MaintenanceWindow) -> Iterator[str]:
     given = window.schedule.given
     if len(given) != 1:
