@@ -2,7 +2,7 @@
 
 The hub's controllers have a role for what they write. They read everything, since a placement may
 select any object of the hub. Rights on the hub are handed to members only by way of the membership
-controller's roles, and it can grant nothing that it does not have: that is why its role names every
+controller's roles, and it can grant nothing that it does not have: that is why its role holds every
 right that an agent's role has. An agent administers its own member, where it applies whatever the hub
 places there, roles included.
 """
@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from echelon.api import cluster, fleet, placement
 from echelon.api.core import RBAC, Subject
 from echelon.api.meta import Resource
 from echelon.apiserver import User
 from echelon.kube.client import Client
 from echelon.kube.kinds import Unstructured
+from echelon.membership.rights import AGENT_RULES
 
 HUB_USER = "system:echelon-hub"
 _HUB_ROLE = "echelon:hub"
@@ -31,12 +34,13 @@ _KINDS = {
 }
 
 _READ = ["get", "list", "watch"]
+_MANAGE = ["create", "patch", "delete"]
 _HUB_RULES = [
     {"apiGroups": [cluster.GROUP, placement.GROUP, fleet.GROUP], "resources": ["*"], "verbs": ["*"]},
     {"apiGroups": ["*"], "resources": ["*"], "verbs": _READ},
-    {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["create", "delete"]},
-    {"apiGroups": [RBAC], "resources": ["roles", "rolebindings"], "verbs": ["create", "patch"]},
-    {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch", "update"]},
+    {"apiGroups": [""], "resources": ["namespaces"], "verbs": _MANAGE},
+    {"apiGroups": [RBAC], "resources": ["roles", "rolebindings"], "verbs": _MANAGE},
+    *map(msgspec.to_builtins, AGENT_RULES),
 ]
 
 

@@ -16,10 +16,11 @@ from echelon.membership.exports import NETWORKING
 
 _EVENT_VERBS = ("get", "list", "update", "patch", "watch", "create")
 _GROUPS = (cluster_api.GROUP, placement_api.GROUP, NETWORKING, FLEET_GROUP)
-_RULES = (
+AGENT_RULES = (
     PolicyRule(api_groups=_GROUPS, resources=("*",), verbs=("*",)),
     PolicyRule(api_groups=("", "events.k8s.io"), resources=("events",), verbs=_EVENT_VERBS),
 )
+"""What an agent may do in the namespace of its member. Who hands this out has to hold it."""
 
 
 def _owner(member: MemberCluster) -> OwnerReference:
@@ -50,7 +51,7 @@ def namespace_of(member: MemberCluster) -> Namespace:
 
 def role_of(member: MemberCluster) -> Role:
     """What the member's agent may do, in the member's namespace."""
-    return Role(metadata=_metadata(member, names.member_role(member.metadata.name)), rules=_RULES)
+    return Role(metadata=_metadata(member, names.member_role(member.metadata.name)), rules=AGENT_RULES)
 
 
 def role_binding_of(member: MemberCluster) -> RoleBinding:
