@@ -11,7 +11,8 @@ from echelon.apiserver.metadata import Summary
 from echelon.kube.asgi import AsgiTransport
 from echelon.kube.client import Client
 from echelon.kube.rest import BeforeWrite
-from echelon.local.tokens import Tokens
+from echelon.local.simulation import served_version
+from echelon.local.tokens import Tokens, context_token
 
 HUB = "hub"
 
@@ -27,18 +28,19 @@ class EmbeddedCluster:
         admin_token: str,
         access: AccessOptions | None = None,
         audit: AuditLog | None = None,
-        git_version: str = "v1.33.0",
     ) -> None:
         self.name = name
         self._tokens = Tokens()
-        self._tokens.accept(admin_token, User("echelon-admin", groups=(MASTERS,)))
+        for token in (admin_token, context_token(name, admin_token)):
+            self._tokens.accept(token, User("echelon-admin", groups=(MASTERS,)))
         self._clients: dict[Client, str] = {}
+        keyspace = database.keyspace(name)
         self.server = ApiServer(
-            database.keyspace(name),
+            keyspace,
             authenticator=self._tokens,
             access=access,
             audit=audit,
-            git_version=git_version,
+            git_version=served_version(keyspace),
         )
 
     async def start(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from echelon import membership, placement
+from echelon import membership, placement, upgrade
 from echelon.agent import Agent
 from echelon.api import names
 from echelon.api.cluster import MemberCluster, MemberClusterSpec
@@ -23,6 +23,7 @@ from echelon.api.conditions import JOINED, find_condition
 from echelon.api.core import RBAC, RoleBinding, Subject
 from echelon.api.crds import manifests
 from echelon.api.meta import Clock, ObjectMeta, SystemClock
+from echelon.api.upgrade import ReleaseCatalog, ReleaseCatalogSpec
 from echelon.api.work import AppliedWork
 from echelon.apiserver import AccessOptions, AuditLog, Database, User
 from echelon.apiserver.metadata import Summary
@@ -36,9 +37,14 @@ from echelon.local.cluster import HUB, EmbeddedCluster
 from echelon.local.members import MemberSpec
 from echelon.local.mount import Mounts
 from echelon.local.rights import HUB_USER, give, hub_rights, member_rights, user_of
+from echelon.local.simulations import Simulations
 from echelon.placement import PlacementSettings
+from echelon.upgrade import UpgradeSettings, providers
+from echelon.upgrade.providers import HubCatalogue, ProviderSettings
+from echelon.upgrade.providers.simulated import SimulatedProvider
 
 SIMULATED = "simulated://"
+CATALOG = "default"
 _ON_MEMBERS = AppliedWork.resource.kind
 
 log = structlog.get_logger(__name__)
@@ -57,6 +63,8 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     client_authority: bytes | None = None
     audit: AuditLog | None = None
     placement: PlacementSettings = PlacementSettings()
+    upgrade: UpgradeSettings = UpgradeSettings()
+    providers: ProviderSettings = ProviderSettings()
     before_write: BeforeWrite | None = None
 
 
@@ -80,6 +88,7 @@ class EmbeddedFleet:
         self.mounts = Mounts()
         self.clusters: dict[str, EmbeddedCluster] = {}
         self._agents: dict[str, _RunningAgent] = {}
+        self._simulations = Simulations(self._watch_over, self._clock, options.before_write)
         self._manager: Manager | None = None
         self._running: asyncio.Task[None] | None = None
         self.on_cluster: Callable[[], None] = lambda: None
@@ -89,9 +98,13 @@ class EmbeddedFleet:
     def hub(self) -> EmbeddedCluster:
         return self.clusters[HUB]
 
-    async def start(self, members: Sequence[MemberSpec]) -> None:
-        """Bring everything up; returns once the hub's controllers run and these members have joined."""
+    async def start(self, members: Sequence[MemberSpec], catalogue: ReleaseCatalogSpec | None = None) -> None:
+        """Bring everything up; returns once the hub's controllers run and these members have joined.
+
+        With ``catalogue``, that is what there is to upgrade to from now on.
+        """
         self._failed = asyncio.get_running_loop().create_future()
+        self._simulations.first = {member.name: member.cluster for member in members if member.cluster is not None}
         hub = await self._start_cluster(HUB)
         await asyncio.gather(*(self._start_cluster(name) for name in self._database.keyspaces() if name != HUB))
         administrator = hub.administrator("echelon-up")
@@ -101,6 +114,7 @@ class EmbeddedFleet:
         manager = self._manager = Manager(client)
         membership.add_controllers(manager, self._clock)
         placement.add_controllers(manager, self._options.placement, self._clock)
+        self._add_upgrades(manager)
         manager.add(
             Controller(
                 "embedded-members",
@@ -111,9 +125,18 @@ class EmbeddedFleet:
             )
         )
         self._running = self._watch_over(manager.run(), "hub controllers")
+        if catalogue is not None:
+            await _publish(administrator, catalogue)
         await self._declare(administrator, members)
         await self._wait_until_joined(administrator, {member.name for member in members})
         await hub.release(administrator)
+
+    def _add_upgrades(self, manager: Manager) -> None:
+        options, clock = self._options, self._clock
+        upgrade.add_controllers(manager, options.upgrade, clock)
+        catalogue = HubCatalogue(manager.cache, clock)
+        simulated = SimulatedProvider(self._simulations.connect, catalogue, clock)
+        providers.add_controllers(manager, {"simulated": simulated}, catalogue, options.providers, clock)
 
     async def wait(self) -> None:
         """Wait until a part of the fleet fails; raises what it failed with."""
@@ -126,6 +149,7 @@ class EmbeddedFleet:
             running.agent.stop()
         if self._manager is not None:
             self._manager.stop()
+        await self._simulations.stop()
         tasks = [running.task for running in self._agents.values()]
         if self._running is not None:
             tasks.append(self._running)
@@ -198,9 +222,13 @@ class EmbeddedFleet:
         running = self._agents.get(name)
         if member is None or (running is not None and running.identity != member.spec.identity):
             await self._stop_agent(name)
-        if member is None or name in self._agents or not _is_simulated(member.metadata.annotations):
+        if member is None or not _is_simulated(member.metadata.annotations):
+            await self._simulations.end(name)
             return None
         cluster = self.clusters.get(name) or await self._start_cluster(name)
+        await self._simulations.keep(cluster, member.metadata.annotations)
+        if name in self._agents:
+            return None
         binding = cache.get(RoleBinding, (names.member_namespace(name), names.member_role_binding(name)))
         if binding is not None and any(_is(subject, member.spec.identity) for subject in binding.subjects):
             await self._start_agent(cluster, member.spec.identity)
@@ -245,6 +273,17 @@ class EmbeddedFleet:
                         waiting.discard(event.object.metadata.name)
                 if not waiting:
                     return
+
+
+async def _publish(client: Client, catalogue: ReleaseCatalogSpec) -> None:
+    """Make the catalogue of the hub this one."""
+    wanted = ReleaseCatalog(metadata=ObjectMeta(name=CATALOG), spec=catalogue)
+    try:
+        present = await client.get(ReleaseCatalog, CATALOG)
+    except NotFound:
+        await client.create(wanted)
+        return
+    await client.patch_object(present, msgspec.structs.replace(present, spec=catalogue))
 
 
 def agent_user(member: str) -> str:

@@ -26,6 +26,7 @@ from echelon.local.cluster import HUB
 from echelon.local.fleet import EmbeddedFleet, FleetOptions
 from echelon.local.members import DEFAULT_MEMBERS, MemberSpec
 from echelon.local.pki import Certificates, ensure_certificates, write_secret
+from echelon.local.tokens import context_token
 
 HOST = "127.0.0.1"
 _NAMES = (HOST, "::1", "localhost")
@@ -134,7 +135,10 @@ class EmbeddedHub:
         """
         authority = self._certificates.authority.read_bytes()
         clusters = [HUB, *sorted(name for name in self.fleet.clusters if name != HUB)]
-        entries = [kubeconfig.Entry(name, self.url(name), authority, token=self._token) for name in clusters]
+        entries = [
+            kubeconfig.Entry(name, self.url(name), authority, token=context_token(name, self._token))
+            for name in clusters
+        ]
         try:
             kubeconfig.write(self.kubeconfig, entries, current=HUB)
         except OSError as error:

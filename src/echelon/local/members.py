@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from echelon.local.simulation import SimulatedCluster
+
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _LABEL_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -19,10 +21,11 @@ class BadMember(ValueError):
 
 
 class MemberSpec(msgspec.Struct, frozen=True):
-    """A member to be brought up: its name and the labels of its MemberCluster."""
+    """A member to be brought up: its name, the labels of its MemberCluster, and what it consists of at first."""
 
     name: str
     labels: Mapping[str, str] = {}
+    cluster: SimulatedCluster | None = None
 
 
 # The members of the staged rollout tutorial.

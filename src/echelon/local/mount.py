@@ -1,5 +1,8 @@
 """One port for many API servers: ``/clusters/<name>`` leads to the server of that name.
 
+Some clients pass over the path of a server's address: ``kubectl get --raw /version`` asks for just
+that. Then the token tells the cluster (see ``tokens.context_token``), which checks it as always.
+
 A raw ASGI application. Clusters may be added and removed while it serves.
 """
 
@@ -8,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from echelon.local.tokens import cluster_of_token
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PREFIX = "/clusters/"
+_BEARER = "bearer "
 
 
 class Mounts:
@@ -35,6 +41,11 @@ class Mounts:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         name = path[len(_PREFIX) :].split("/", 1)[0] if path.startswith(_PREFIX) else ""
         cluster = self._clusters.get(name)
+        if cluster is None and not path.startswith(_PREFIX):
+            cluster = self._clusters.get(cluster_of_token(_bearer(scope)))
+            if cluster is not None:
+                await cluster(scope, receive, send)
+                return
         if cluster is None:
             await self._not_found(send)
             return
@@ -48,3 +59,9 @@ class Mounts:
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 404, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _bearer(scope: Scope) -> str:
+    """The token that a request shows; empty when it shows none."""
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+    return values[0][len(_BEARER) :].strip() if values and values[0].lower().startswith(_BEARER) else ""

@@ -37,5 +37,16 @@ class Tokens:
         return self._users.get(_digest(credentials.token)) if credentials.token else None
 
 
+def context_token(cluster: str, token: str) -> str:
+    """The form of a token that also says for which cluster it is shown."""
+    return f"{cluster}.{token}"
+
+
+def cluster_of_token(token: str) -> str:
+    """The cluster that a token says it is for; empty for a token of another form."""
+    name, dot, _ = token.partition(".")
+    return name if dot else ""
+
+
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()

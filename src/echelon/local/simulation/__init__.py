@@ -44,8 +44,8 @@ class Simulation:
         )
         self._manager.add(self._upgrades)
 
-    async def set_up(self, cluster: SimulatedCluster) -> None:
-        """Make what the cluster consists of; once, before ``run``."""
+    async def set_up(self, cluster: SimulatedCluster | None) -> None:
+        """Make what the cluster consists of, if it is new; once, before ``run``."""
         await ensure(self._client, cluster, self._clock)
 
     async def show(self, fault: str) -> None:

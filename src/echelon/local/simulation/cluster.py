@@ -14,6 +14,7 @@ import orjson
 
 from echelon.api.core import ConfigMap, Node, NodeCondition, NodeSpec, NodeStatus, NodeSystemInfo
 from echelon.api.meta import Clock, ObjectMeta, format_time
+from echelon.apiserver.metadata import Summary
 from echelon.apiserver.storage import Keyspace
 from echelon.kube.client import Client
 from echelon.kube.errors import AlreadyExists, NotFound
@@ -50,13 +51,16 @@ class SimulatedCluster(msgspec.Struct, frozen=True, kw_only=True):
     long_term_support: bool = False
 
 
-async def ensure(client: Client, cluster: SimulatedCluster, clock: Clock) -> None:
-    """Make the objects of a new cluster; of one that is there, take over how fast it is."""
+async def ensure(client: Client, wanted: SimulatedCluster | None, clock: Clock) -> None:
+    """Make the objects of a new cluster; of one that is there, take over how fast it is wanted to be."""
+    cluster = wanted or SimulatedCluster()
     try:
         present = await client.get(ConfigMap, (NAMESPACE, CLUSTER))
     except NotFound:
         await asyncio.gather(*(_create(client, node) for node in nodes_of(cluster, clock)))
         await client.create(platform.cluster_config_map(_first_state(cluster)))  # last: it says that all is there
+        return
+    if wanted is None:
         return
     pace = platform.cluster_data(_first_state(cluster))
     data = {**present.data, **{key: pace[key] for key in ("controlPlaneSeconds", "secondsPerNode")}}
@@ -134,7 +138,7 @@ def ready_condition(clock: Clock, *, ready: bool) -> NodeCondition:
     )
 
 
-def served_version(keyspace: Keyspace[object], default: str = f"v{DEFAULT_VERSION}") -> Callable[[], str]:
+def served_version(keyspace: Keyspace[Summary], default: str = f"v{DEFAULT_VERSION}") -> Callable[[], str]:
     """The version that a cluster's API server tells: that of the simulated control plane, as stored right now."""
     bucket = keyspace.bucket("/configmaps")
 

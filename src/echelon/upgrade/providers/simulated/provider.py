@@ -37,7 +37,7 @@ from echelon.upgrade.providers.simulated.platform import (
 from echelon.upgrade.versions import ImageVersion, NotAVersion
 
 Connect = Callable[[str], Client | None]
-"""A client of the API server of a simulated cluster, by the cluster's name; None while it is not served."""
+"""A client of the API server of a simulated cluster, by the name of its member; None while it is not served."""
 
 
 class SimulatedProvider:
@@ -133,10 +133,10 @@ class SimulatedProvider:
         return True
 
     def _client(self, member: Member) -> Client:
-        name = member.cluster_resource_id.removeprefix(f"{platform.SCHEME}://")
-        client = self._connect(name)
+        client = self._connect(member.name)
         if client is None:
-            raise ProviderError(Code.NETWORK, f"the simulated cluster {name} is not served here", retryable=True)
+            message = f"the simulated cluster of member {member.name} is not served here"
+            raise ProviderError(Code.NETWORK, message, retryable=True)
         return client
 
 
