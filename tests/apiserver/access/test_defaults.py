@@ -135,6 +135,20 @@ async def test_several_selectors_gather_in_their_order(api: Any, rights: Any) ->
 
 
 @pytest.mark.parametrize(
+    ("selectors", "said"),
+    [
+        ([], "Required value: at least one clusterRoleSelector required if aggregationRule is non-nil"),
+        ([{"matchExpressions": [{"key": "a", "operator": "Like"}]}], "not a valid selector operator"),
+        ([{"matchLabels": {"no/good/key": "x"}}], "aggregationRule.clusterRoleSelectors[0].matchLabels"),
+    ],
+)
+async def test_bad_selectors_are_refused(rights: Any, api: Any, selectors: Any, said: str) -> None:
+    reply = await rights.make(rights.role("all", aggregationRule={"clusterRoleSelectors": selectors}), by=api)
+    assert reply.status == 422
+    assert said in reply.json["message"]
+
+
+@pytest.mark.parametrize(
     ("role", "verb", "resource", "allowed"),
     [
         ("view", "list", "deployments.apps", True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from echelon.apiserver.builtin.hooks.base import Faults, KindHooks, one_of
+from echelon.apiserver.builtin.hooks.base import Faults, KindHooks, label_selector, one_of
 from echelon.apiserver.definitions import Object
 from echelon.apiserver.errors import FieldError, invalid_value, required
 
@@ -36,7 +36,13 @@ def _role(role: Object, old: Object | None, subresource: str) -> Faults:
 
 
 def _cluster_role(role: Object, old: Object | None, subresource: str) -> Faults:
-    return _rules(role, namespaced=False)
+    yield from _rules(role, namespaced=False)
+    if (aggregation := role.get("aggregationRule")) is not None:
+        path, selectors = "aggregationRule.clusterRoleSelectors", aggregation.get("clusterRoleSelectors")
+        if not selectors:
+            yield required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")
+        for index, selector in enumerate(selectors or ()):
+            yield from label_selector(selector, f"{path}[{index}]")
 
 
 def _subject(subject: Object, path: str) -> Iterator[FieldError]:
