@@ -252,7 +252,7 @@ def _stages(order: UpdateRunStrategy, field: str, settings: UpgradeSettings) -> 
             there = f"{here}.groups[{position}]"
             yield from _scope_problems(group, there)
             own = _count(group.max_concurrency)
-            if own is not None and count is not None and own > count:
+            if own and count and own > count:
                 message = f"{own} is more than the {count} of its stage {stage.name!r}"
                 yield Problem(f"{there}.maxConcurrency", message)
 
