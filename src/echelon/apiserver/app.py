@@ -32,7 +32,7 @@ from echelon.apiserver.crd import CustomResourceDefinitionHooks
 from echelon.apiserver.deadlines import timed_out
 from echelon.apiserver.definitions import ResourceDefinition
 from echelon.apiserver.discovery import Discovery
-from echelon.apiserver.errors import StatusError, method_not_allowed, no_such_resource, unauthorized
+from echelon.apiserver.errors import StatusError, bad_request, method_not_allowed, no_such_resource, unauthorized
 from echelon.apiserver.handlers.actions import act
 from echelon.apiserver.handlers.context import Action, Context, Target
 from echelon.apiserver.handlers.delete import delete, delete_collection
@@ -151,6 +151,8 @@ class ApiServer:
             if not passage.visit.expired or passage.visit.task.uncancel():
                 raise
             answer = failure(timed_out())
+        except RecursionError:
+            answer = failure(bad_request("the request nests too deep"))
         except Exception:
             log.exception("request failed", method=request.method, path=request.path)
             answer = failure(_INTERNAL)

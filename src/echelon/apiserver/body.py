@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-import yaml
 
 from echelon.apiserver import json_syntax, protobuf
 from echelon.apiserver.definitions import Object, ResourceDefinition
+from echelon.apiserver.documents import TooDeep, parse_json, parse_yaml
 from echelon.apiserver.errors import StatusError, bad_request, unsupported_media_type
 
 JSON_TYPE = "application/json"
@@ -29,34 +29,6 @@ _SHOWN = 30
 def media_type(content_type: str) -> str:
     """The media type of a Content-Type header, without parameters; JSON when the header is missing."""
     return content_type.partition(";")[0].strip().lower() or JSON_TYPE
-
-
-class _YAMLLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as JSON has it: dates stay text."""
-
-
-_YAMLLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def parse_yaml(body: bytes) -> Any:
-    """A YAML document as JSON values.
-
-    Raises:
-        ValueError: it is not YAML, or not expressible as JSON.
-    """
-    if body.lstrip()[:1] == b"{":
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
-            pass  # flow-style YAML looks like JSON
-    try:
-        value = yaml.load(body, Loader=_YAMLLoader)
-        return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
-    except (yaml.YAMLError, TypeError) as error:
-        raise ValueError(f"yaml: {error}") from None
 
 
 def decode_object(body: bytes, content_type: str, definition: ResourceDefinition, version: str, kind: str) -> Object:
@@ -99,7 +71,9 @@ def _parse(body: bytes, type_: str, kind: str) -> Any:
         except ValueError as error:
             raise bad_request(_unrecognised(kind, str(error), body)) from None
     try:
-        return orjson.loads(body)
+        return parse_json(body)
+    except TooDeep as error:
+        raise bad_request(_unrecognised(kind, str(error), body)) from None
     except orjson.JSONDecodeError:
         fault = f"couldn't get version/kind; json parse error: {json_syntax.explain(body)}"
         raise bad_request(_unrecognised(kind, fault, body)) from None
@@ -135,6 +109,11 @@ def _checked(obj: Object, definition: ResourceDefinition, version: str, kind: st
     expected = f"{definition.group}/{version}" if definition.group else version
     if kind == "Scale":
         expected = "autoscaling/v1"
+    for field in ("apiVersion", "kind"):
+        if not isinstance(obj.get(field), str | None):
+            found = go_kind(obj[field])
+            fault = f"json: cannot unmarshal {found} into Go struct field .{field} of type string"
+            raise bad_request(_unrecognised(kind, f"couldn't get version/kind; json parse error: {fault}", body))
     given, given_kind = obj.get("apiVersion") or expected, obj.get("kind") or kind
     if not definition.builtin:
         for field, name in (("kind", "Kind"), ("apiVersion", "apiVersion")):
@@ -155,6 +134,19 @@ def _checked(obj: Object, definition: ResourceDefinition, version: str, kind: st
         )
     head.update((key, value) for key, value in obj.items() if key not in head)
     return head
+
+
+def check_kind(obj: Object, definition: ResourceDefinition, version: str) -> None:
+    """Let a patched object say what it is, where the patch took that away.
+
+    Raises:
+        StatusError: 400 when the patch made it another kind or version.
+    """
+    expected = f"{definition.group}/{version}" if definition.group else version
+    given, given_kind = obj.get("apiVersion") or expected, obj.get("kind") or definition.kind
+    if given != expected or given_kind != definition.kind:
+        raise bad_request(_mismatch(definition, str(given), str(given_kind), expected, definition.kind))
+    obj["apiVersion"], obj["kind"] = expected, definition.kind
 
 
 def cannot_be_handled(kind: str, version: str, why: str) -> StatusError:

@@ -6,7 +6,12 @@ more here, slowly, only to name the fault.
 
 from __future__ import annotations
 
+import re
+
+from echelon.apiserver.documents import DEEPEST, TOO_DEEP
+
 END = "unexpected end of JSON input"
+_PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
 _SPACE = " \t\r\n"
 _DIGITS = "0123456789"
 _HEX = "0123456789abcdefABCDEF"
@@ -34,6 +39,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.depth = 0
 
     def refuse(self, where: str) -> None:
         character = self.text[self.at]
@@ -51,10 +57,15 @@ class _Reader:
     def value(self) -> None:
         self.spaces()
         first = self.peek()
-        if first == "{":
-            self._members()
-        elif first == "[":
-            self._elements()
+        if first in "{[":
+            self.depth += 1
+            if self.depth > DEEPEST:
+                raise _Fault(TOO_DEEP)
+            if first == "{":
+                self._members()
+            else:
+                self._elements()
+            self.depth -= 1
         elif first == '"':
             self._string()
         elif first == "-" or first in _DIGITS:
@@ -104,12 +115,17 @@ class _Reader:
 
     def _string(self) -> None:
         self.at += 1
-        while (character := self.peek()) != '"':
+        while True:
+            plain = _PLAIN.match(self.text, self.at)
+            assert plain is not None
+            self.at = plain.end()
+            character = self.peek()
+            if character == '"':
+                break
             if character < " ":
                 self.refuse("in string literal")
             self.at += 1
-            if character == "\\":
-                self._escape()
+            self._escape()
         self.at += 1
 
     def _escape(self) -> None:

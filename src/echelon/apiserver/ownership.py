@@ -36,7 +36,7 @@ class Ownership:
         """What server-side apply of a configuration makes of the live object.
 
         Raises:
-            StatusError: 409 when other managers' fields are in the way, 500 when the schema does not allow it.
+            StatusError: 409 when other managers' fields are in the way, 400 when the schema does not allow it.
         """
         return self._manager(write.definition).apply(
             live,

@@ -25,6 +25,8 @@ from echelon.apiserver.errors import (
 
 MANAGER_LIMIT = 128
 Query = Mapping[str, str]
+_INT64 = 1 << 63
+_MOST_DIGITS = 100  # more are out of range, leading zeros or not
 _FIELD_VALIDATION = ("", "Ignore", "Strict", "Warn")
 _MATCHES = ("Exact", "NotOlderThan")
 
@@ -57,6 +59,8 @@ def _integer(query: Query, name: str) -> int | None:
     digits = value.removeprefix("-").removeprefix("+")
     if not (digits.isascii() and digits.isdigit()):
         raise bad_request(f'strconv.ParseInt: parsing "{value}": invalid syntax')
+    if len(digits) > _MOST_DIGITS or not -_INT64 <= int(value) < _INT64:
+        raise bad_request(f'strconv.ParseInt: parsing "{value}": value out of range')
     return int(value)
 
 
@@ -155,11 +159,27 @@ def _delete_options_in(body: Mapping[str, Any]) -> DeleteOptions:
         errors.append(unsupported_value("dryRun", dry_run, ["All"]))
     propagation = _propagation(body.get("propagationPolicy") or "", body.get("orphanDependents"), errors)
     grace = _grace_period(body.get("gracePeriodSeconds"), errors)
-    preconditions = body.get("preconditions") or {}
+    preconditions = _preconditions(body.get("preconditions"))
     _refuse("DeleteOptions", errors)
     return DeleteOptions(
         bool(dry_run), grace, propagation, preconditions.get("uid"), preconditions.get("resourceVersion")
     )
+
+
+def _preconditions(value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise bad_request(_wrong_type(value, "preconditions", "v1.Preconditions"))
+    for field in ("uid", "resourceVersion"):
+        if not isinstance(value.get(field), str | None):
+            raise bad_request(_wrong_type(value[field], f"preconditions.{field}", "string"))
+    return value
+
+
+def _wrong_type(value: Any, field: str, wanted: str) -> str:
+    kind = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(value), "number")
+    return f"json: cannot unmarshal {kind} into Go struct field DeleteOptions.{field} of type {wanted}"
 
 
 def _propagation(policy: str, orphan: bool | None, errors: list[FieldError]) -> str:
@@ -231,8 +251,11 @@ def list_options(query: Query) -> ListOptions:
 def _revision(text: str, watch: bool) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()):
-        fault = invalid_value("resourceVersion", text, f'strconv.ParseUint: parsing "{text}": invalid syntax')
+    why = "" if text.isascii() and text.isdigit() else "invalid syntax"
+    if not why and (len(text) > _MOST_DIGITS or int(text) >= 2 * _INT64):
+        why = "value out of range"
+    if why:
+        fault = invalid_value("resourceVersion", text, f'strconv.ParseUint: parsing "{text}": {why}')
         raise bad_request(f"invalid resource version: {fault}") if not watch else bad_request(str(fault))
     return int(text)
 

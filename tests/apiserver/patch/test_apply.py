@@ -321,7 +321,7 @@ def test_losing_a_field_is_no_new_time(store):
 def test_what_does_not_fit_the_schema_cannot_be_applied(store, spec, fault):
     with pytest.raises(StatusError) as raised:
         store.apply("alice", spec, metadata={"namespace": "n"})
-    assert raised.value.code == 500
+    assert raised.value.code == 400
     assert raised.value.message == (f"failed to create typed patch object (n/w; example.com/v1, Kind=Widget): {fault}")
 
 

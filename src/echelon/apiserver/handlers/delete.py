@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 
 from echelon.apiserver import protobuf, rendering
-from echelon.apiserver.body import PROTOBUF_TYPE, YAML_TYPE, media_type, parse_yaml
+from echelon.apiserver.body import PROTOBUF_TYPE, YAML_TYPE, media_type
 from echelon.apiserver.definitions import Object, ResourceDefinition
 from echelon.apiserver.deletion import RETURNS_OBJECT
+from echelon.apiserver.documents import parse_json, parse_yaml
 from echelon.apiserver.errors import StatusError, bad_request
 from echelon.apiserver.handlers.context import Context, Target
 from echelon.apiserver.handlers.selection import selection_of
@@ -67,7 +68,7 @@ def _parse(body: bytes, type_: str) -> Any:
     try:
         if type_ == PROTOBUF_TYPE:
             return protobuf.decode(body)
-        return parse_yaml(body) if type_ == YAML_TYPE else orjson.loads(body)
+        return parse_yaml(body) if type_ == YAML_TYPE else parse_json(body)
     except ValueError as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
 

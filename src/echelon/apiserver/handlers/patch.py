@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 
 from echelon.apiserver import json_syntax
-from echelon.apiserver.body import duplicate_fields, go_kind, media_type, parse_yaml
+from echelon.apiserver.body import check_kind, duplicate_fields, go_kind, media_type
 from echelon.apiserver.definitions import Object
+from echelon.apiserver.documents import TooDeep, check_depth, parse_json, parse_yaml
 from echelon.apiserver.errors import StatusError, bad_request, conflict, unsupported_media_type
 from echelon.apiserver.handlers.context import Context, Target
 from echelon.apiserver.handlers.write import answer
@@ -43,7 +44,13 @@ async def patch(context: Context, target: Target) -> Answer:
     changes = parse_patch(body)
     if write.options.field_validation != "Ignore":
         write.duplicates = duplicate_fields(body, changes)
-    change = patch_function(target, type_, changes)
+    patched = patch_function(target, type_, changes)
+
+    def change(old: Object) -> Object:
+        new = patched(old)
+        check_kind(new, target.definition, target.served.version.name)
+        return new
+
     value = await context.objects.update(target.name, change, write)
     return answer(context, target, value, write, form, 200)
 
@@ -98,7 +105,9 @@ def parse_patch(body: bytes) -> Any:
         StatusError: 400 when the body is not JSON.
     """
     try:
-        return orjson.loads(body)
+        return parse_json(body)
+    except TooDeep as error:
+        raise bad_request(f"error decoding patch: {error}") from None
     except orjson.JSONDecodeError:
         raise bad_request(f"error decoding patch: {json_syntax.explain(body)}") from None
 
@@ -106,11 +115,20 @@ def parse_patch(body: bytes) -> Any:
 def patch_function(target: Target, type_: str, changes: Any) -> Patch:
     """What a patch does to an object."""
     if type_ == JSON_PATCH:
-        return lambda old: _an_object(apply_json_patch(old, changes))
+        return lambda old: _an_object(_shallow(apply_json_patch(old, changes)))
     if type_ == MERGE_PATCH:
         return lambda old: _an_object(apply_merge(old, changes))
     schema = target.served.version.schema.openapi
     return lambda old: _an_object(apply_strategic(old, changes, schema, no_references))
+
+
+def _shallow(patched: Any) -> Any:
+    """What a JSON patch made: its copies and moves may have nested it deeper than any text may be."""
+    try:
+        check_depth(patched)
+    except TooDeep as error:
+        raise bad_request(f"the patched object cannot be stored: {error}") from None
+    return patched
 
 
 def _an_object(patched: Any) -> Object:

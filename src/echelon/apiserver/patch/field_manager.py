@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from echelon.apiserver.errors import StatusError, bad_request
+from echelon.apiserver.errors import bad_request
 from echelon.apiserver.patch import apply as applying
 from echelon.apiserver.patch import last_applied
 from echelon.apiserver.patch.apply import VersionedChanges
@@ -132,8 +132,8 @@ class FieldManager:
         who owns what, the manager's entry keeps its time and the result equals the live object.
 
         Raises:
-            StatusError: 409 with a cause for each conflict; 500 when the configuration does not fit
-                the schema.
+            StatusError: 409 with a cause for each conflict; 400 when the configuration does not fit
+                the schema (Kubernetes answers 500 with the same words).
         """
         config = self._restricted(applied, subresource)
         kind = self._types[api_version]
@@ -295,7 +295,7 @@ def _check_type(config: Object, kind: Type) -> None:
     metadata = config.get("metadata") or {}
     subject = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {_version_and_kind(config)}"
     text = found[0] if len(found) == 1 else "\n  ".join(["errors:", *found])
-    raise StatusError(500, "", f"failed to create typed patch object ({subject}): {text}")
+    raise bad_request(f"failed to create typed patch object ({subject}): {text}")
 
 
 def _version_and_kind(obj: Object) -> str:

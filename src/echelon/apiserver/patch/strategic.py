@@ -16,8 +16,8 @@ Directives, in the patch:
 In a merged list the items that the patch names stand in the patch's order (or in that of
 ``$setElementOrder``); the others keep their place before the first named item that used to follow them.
 
-Malformed directives are bad requests (400); contradictions between patch and schema are, as in
-Kubernetes, internal errors (500) that name the fault.
+Malformed directives and contradictions between patch and schema are bad requests (400) in Kubernetes'
+words; Kubernetes itself calls the latter internal errors (500).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def apply_strategic(obj: Object, patch: object, schema: Schema, lookup: Lookup) 
     ``schema`` is the schema of the whole object; ``lookup`` resolves its references.
 
     Raises:
-        StatusError: 400, 422 or 500, when the patch contradicts itself or the schema.
+        StatusError: 400 or 422, when the patch contradicts itself or the schema.
     """
     if not isinstance(patch, dict):
         raise bad_request(f"json: cannot unmarshal {json_kind(patch)} into Go value of type map[string]interface {{}}")
@@ -292,4 +292,4 @@ def _unknown_directive(directive: object, holder: Object) -> StatusError:
 
 
 def _failed(message: str) -> StatusError:
-    return StatusError(500, "", message)
+    return bad_request(message)
