@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 READY = "Ctrl-C"  # begins the last line of the greeting
-PATIENCE = 60.0  # seconds to end after a signal, on a busy machine
+PATIENCE = 60.0  # seconds to start, or to end after a signal, on a busy machine
 
 
 class HubProcess:
@@ -28,16 +29,20 @@ class HubProcess:
 
     def start(self, *options: str) -> None:
         """Start it; returns once it greets. Fails when it ends instead."""
-        command = [sys.executable, "-X", "dev", "-W", "error", "-m", "echelon", "up", "--data", str(self.data)]
+        command = [sys.executable, "-W", "error", "-m", "echelon", "up", "--data", str(self.data)]
         command += ["--port", str(self.port), *self._options, *options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.output = ""
         assert self._process.stdout is not None
+        deadline = threading.Timer(PATIENCE, self._process.kill)
+        deadline.start()
         for line in self._process.stdout:
             self.output += line
             if line.startswith(READY):
+                deadline.cancel()
                 break
         else:
+            deadline.cancel()
             code, _, errors = self._end()
             raise AssertionError(f"the hub ended with {code}: {errors}")
         self.port = self._port()
@@ -78,5 +83,5 @@ class HubProcess:
 
 def echelon(*arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    command: Sequence[str] = [sys.executable, "-X", "dev", "-W", "error", "-m", "echelon", *map(str, arguments)]
+    command: Sequence[str] = [sys.executable, "-W", "error", "-m", "echelon", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE, env=environment)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 from rich.console import Console
 
@@ -11,6 +9,7 @@ from echelon.cli.access import Access, access_options, connected
 from echelon.cli.errors import INTERRUPTED, Failed
 from echelon.cli.follow import Gone, follow
 from echelon.cli.logs import log_to_stderr
+from echelon.cli.loop import run
 from echelon.cli.outline import State, outline
 from echelon.cli.runs import get_run
 from echelon.kube.http import HttpTransport
@@ -28,17 +27,17 @@ def watch(name: str, namespace: str, access: Access) -> None:
     """
     log_to_stderr(verbose=False)
     try:
-        asyncio.run(_watch(Console(highlight=False), name, namespace, access))
+        run(_watch(Console(highlight=False), name, namespace, access))
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
 
 
 async def _watch(console: Console, name: str, namespace: str, access: Access) -> None:
     async with connected(access, HttpTransport) as client:
-        run = await get_run(client, name, namespace)
+        found = await get_run(client, name, namespace)
         try:
-            run = await follow(client, run, console)
+            ended = await follow(client, found, console)
         except Gone:
             raise Failed(f"the run {name!r} was deleted") from None
-    if outline(run).state is State.FAILED:
+    if outline(ended).state is State.FAILED:
         raise Failed(f"the run {name!r} failed")

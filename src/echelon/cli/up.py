@@ -14,6 +14,7 @@ from echelon import __version__
 from echelon.cli.errors import CannotStart
 from echelon.cli.logs import log_to_stderr
 from echelon.cli.loop import run
+from echelon.local.fleet_file import BadDocument, read_fleet_file
 from echelon.local.hub import CannotServe, EmbeddedHub, HubOptions
 from echelon.local.members import BadMember, parse_members
 
@@ -36,6 +37,14 @@ def default_data() -> Path:
     "the first time, the three of the staged rollout tutorial.",
 )
 @click.option(
+    "--fleet",
+    "fleet_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A YAML file that describes members, their nodes and versions, and what there is to upgrade to "
+    "(see examples/update-run-fleet.yaml).",
+)
+@click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     default=default_data,
@@ -56,7 +65,9 @@ def default_data() -> Path:
     help="File to write the contexts hub, member1, … to.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log what the controllers do.")
-def up(members: tuple[str, ...], data: Path, port: int, kubeconfig: Path | None, verbose: bool) -> None:
+def up(
+    members: tuple[str, ...], fleet_file: Path | None, data: Path, port: int, kubeconfig: Path | None, verbose: bool
+) -> None:
     """Start a hub with members on this machine.
 
     One process serves the hub and every member, each as an API server of its own that kubectl takes
@@ -65,9 +76,18 @@ def up(members: tuple[str, ...], data: Path, port: int, kubeconfig: Path | None,
     log_to_stderr(verbose=verbose)
     try:
         specs = parse_members(members)
-        options = HubOptions(data=data.absolute(), members=specs, port=port, kubeconfig=kubeconfig)
+        fleet = read_fleet_file(fleet_file) if fleet_file is not None else None
+        if fleet is not None:
+            parse_members([member.name for member in (*specs, *fleet.members)])  # each once
+        options = HubOptions(
+            data=data.absolute(),
+            members=(*specs, *(fleet.members if fleet is not None else ())),
+            releases=None if fleet is None else fleet.releases,
+            port=port,
+            kubeconfig=kubeconfig,
+        )
         run(_serve(options))
-    except (BadMember, CannotServe) as error:
+    except (BadMember, BadDocument, CannotServe) as error:
         raise CannotStart(str(error)) from None
 
 

@@ -78,6 +78,8 @@ class HttpTransport:
         try:
             yield Stream(answer.status, fold_headers(answer.headers.items()), partial(self._chunk, answer, timeout))
         finally:
+            if answer.connection is not None and answer.connection.protocol is not None:
+                answer.connection.protocol.abort()  # a farewell by TLS would outlive this call, and perhaps the loop
             answer.close()
 
     async def close(self) -> None:
