@@ -220,11 +220,8 @@ class Member:
                 current.append(Agent("a", hub, member, clock=self._hub.clock, rng=Random(1)))
                 try:
                     return await current[-1].run()
-                except BaseExceptionGroup as group:
-                    killed, others = group.split(Killed)
-                    if killed is None or others is not None:
-                        raise
-                fault = None
+                except Killed:
+                    fault = None
 
         running = asyncio.create_task(run())
         try:

@@ -48,6 +48,11 @@ def test_what_is_no_duration(text: str) -> None:
         parse_duration(text)
 
 
-def test_a_duration_beyond_all_measure() -> None:
-    with pytest.raises(ValueError, match="is longer than any duration can be"):
-        parse_duration("99999999999999h")
+@pytest.mark.parametrize("text", ["99999999999999h", "2562047h47m17s"])
+def test_a_duration_beyond_all_measure(text: str) -> None:
+    with pytest.raises(ValueError, match="is longer than any duration can be; the longest is 2562047h47m16s"):
+        parse_duration(text)
+
+
+def test_the_longest_duration() -> None:
+    assert format_duration(parse_duration("2562047h47m16s")) == "2562047h47m16s"

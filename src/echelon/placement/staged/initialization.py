@@ -6,6 +6,7 @@ that is still being scheduled is waited for, as it is a matter of moments and no
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -31,6 +32,7 @@ from echelon.placement.durations import format_duration, parse_duration
 CLIENT_ERROR = "failed to process the request due to a client error: "
 UNEXPECTED = "unexpected behavior which cannot be handled by the controller: "
 _SHOWN_CLUSTERS = 10
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 class CannotInitialize(Exception):
@@ -308,13 +310,12 @@ def _clusters_of(stage: StageConfig, selected: Sequence[str], labels: Mapping[st
 
 def _sorting_value(key: str, cluster: str, labels: Mapping[str, str]) -> int:
     text = labels.get(key, "")
-    try:
+    if _INTEGER.fullmatch(text):
         return int(text)
-    except ValueError:
-        raise CannotInitialize(
-            f"{CLIENT_ERROR}the sorting label `{key}:{text}` on cluster `{cluster}` is not valid: "
-            f'strconv.Atoi: parsing "{text}": invalid syntax'
-        ) from None
+    raise CannotInitialize(
+        f"{CLIENT_ERROR}the sorting label `{key}:{text}` on cluster `{cluster}` is not valid: "
+        f'strconv.Atoi: parsing "{text}": invalid syntax'
+    )
 
 
 def _stage_status(run: str, stage: StageConfig, clusters: Sequence[str], dialect: Dialect) -> StageUpdatingStatus:

@@ -68,6 +68,11 @@ def _compare_stages(status: UpdateRunStatus, around: Surroundings, dialect: Dial
         raise Outdated(str(problem)) from problem
     except NotYet:
         return
+    if fresh.policy_observed_cluster_count != status.policy_observed_cluster_count and _is_counted(around):
+        raise Outdated(
+            "the cluster count initialized in the updateRun is outdated, latest: "
+            f"{fresh.policy_observed_cluster_count}, recorded: {status.policy_observed_cluster_count}"
+        )
     if len(fresh.stages_status) != len(status.stages_status):
         raise Outdated(
             f"the number of stages in the updateRun has changed, new: {len(fresh.stages_status)}, "
@@ -79,6 +84,12 @@ def _compare_stages(status: UpdateRunStatus, around: Surroundings, dialect: Dial
     for cluster in () if fresh.deletion_stage_status is None else _clusters(fresh.deletion_stage_status):
         if cluster not in allowed:
             raise Outdated(f"the cluster `{cluster}` to be deleted is not in the delete stage")
+
+
+def _is_counted(around: Surroundings) -> bool:
+    """Whether the policy says how many members there are to be."""
+    policy = latest_policy(around).policy
+    return policy is not None and policy.placement_type != "PickAll"
 
 
 def _compare_stage(index: int, new: StageUpdatingStatus, old: StageUpdatingStatus) -> None:
