@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ from echelon.api.conditions import INITIALIZED, PROGRESSING, SUCCEEDED
 from echelon.api.meta import Condition, ObjectMeta
 from echelon.api.placement import FailedResourcePlacement
 from echelon.api.snapshot import ClusterDecision
-from echelon.api.staged import ClusterStagedUpdateRun
+from echelon.api.staged import ClusterStagedUpdateRun, StageTask
 from echelon.cli.outline import Item, Part, State, is_over, outline, parse_wait, what_is_rolled_out
 
 from . import runs
@@ -198,3 +198,15 @@ def test_what_is_rolled_out() -> None:
 )
 def test_waits_are_read(text: str, seconds: float) -> None:
     assert parse_wait(text) == timedelta(seconds=seconds)
+
+
+def test_a_wait_longer_than_time_never_ends() -> None:
+    run = runs.in_timed_wait()
+    stages = tuple(
+        msgspec.structs.replace(stage, after_stage_tasks=(StageTask(type="TimedWait", wait_time="9999999999h"),))
+        for stage in runs.STRATEGY.stages
+    )
+    strategy = msgspec.structs.replace(runs.STRATEGY, stages=stages)
+    status = msgspec.structs.replace(run.status, staged_update_strategy_snapshot=strategy)
+    staging = outline(msgspec.structs.replace(run, status=status)).items[0]
+    assert staging.items[1].until == datetime.max.replace(tzinfo=UTC)

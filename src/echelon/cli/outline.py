@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -234,7 +234,7 @@ def _task(task: StageTaskStatus, wait_time: str | None, members: Sequence[Item])
     if elapsed is not None:
         return Item(part=Part.WAIT, name=f"wait {wait_time}", state=State.DONE, since=since, ended=_moment(elapsed))
     state = State.NOT_STARTED if since is None else State.WAITING
-    until = None if since is None else since + duration
+    until = None if since is None else _after(since, duration)
     return Item(part=Part.WAIT, name=f"wait {wait_time}", state=state, since=since, until=until)
 
 
@@ -254,7 +254,18 @@ def _approval(task: StageTaskStatus) -> Item:
 def parse_wait(text: str) -> timedelta:
     """How long a timed wait lasts, in the notation of the API (``1h30m``); zero for what is not in it."""
     terms = _WAIT_TERM.findall(text)
-    return sum((float(number) * _UNIT[unit] for number, unit in terms), timedelta())
+    try:
+        return sum((float(number) * _UNIT[unit] for number, unit in terms), timedelta())
+    except OverflowError:
+        return timedelta.max
+
+
+def _after(moment: datetime, wait: timedelta) -> datetime:
+    """The end of a wait; the end of time for one that is longer than that."""
+    try:
+        return moment + wait
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 # -- members ------------------------------------------------------------------------------------

@@ -248,7 +248,10 @@ def duration(span: timedelta) -> str:
 
 def clock(moment: datetime, now: datetime) -> str:
     """A moment in the time zone of ``now``, with its date unless it is today."""
-    local = moment.astimezone(now.tzinfo)
+    try:
+        local = moment.astimezone(now.tzinfo)
+    except OverflowError:  # the last day there is, in a time zone ahead of it
+        local = moment
     return f"{local:%H:%M:%S}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M:%S}"
 
 
