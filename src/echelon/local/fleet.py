@@ -45,6 +45,7 @@ from echelon.upgrade.providers.simulated import SimulatedProvider
 
 SIMULATED = "simulated://"
 CATALOG = "default"
+_JOIN_PATIENCE = 10.0  # seconds until a start that waits for members says so
 _ON_MEMBERS = AppliedWork.resource.kind
 
 log = structlog.get_logger(__name__)
@@ -262,17 +263,27 @@ class EmbeddedFleet:
             log.info("member has left", member=name)
 
     async def _wait_until_joined(self, client: Client, members: set[str]) -> None:
+        """Wait, however long it takes; whoever waits is told after a while for whom."""
         waiting = set(members)
-        if not waiting:
-            return
-        async with client.watch(MemberCluster, initial_events=True) as watch:
-            async for event in watch:
-                if event.object is not None:
-                    joined = find_condition(event.object.status.conditions, JOINED)
-                    if joined is not None and joined.status == "True":
-                        waiting.discard(event.object.metadata.name)
-                if not waiting:
-                    return
+        loop = asyncio.get_running_loop()
+        told = loop.call_later(
+            _JOIN_PATIENCE, lambda: log.warning("still waiting for members", members=sorted(waiting))
+        )
+        try:
+            while waiting:
+                async with client.watch(MemberCluster, initial_events=True) as watch:
+                    async for event in watch:
+                        if event.object is not None and _has_joined(event.object):
+                            waiting.discard(event.object.metadata.name)
+                        if not waiting:
+                            break
+        finally:
+            told.cancel()
+
+
+def _has_joined(member: MemberCluster) -> bool:
+    joined = find_condition(member.status.conditions, JOINED)
+    return joined is not None and joined.status == "True"
 
 
 async def _publish(client: Client, catalogue: ReleaseCatalogSpec) -> None:
