@@ -8,13 +8,15 @@ containers run one after the other, beside those among them that stay (sidecars)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import ClassVar
 
 import msgspec
 
 from echelon.agent.quantities import Quantity, parse, render
+from echelon.api import names
 from echelon.api.core import Node
 from echelon.api.fields import Value
 from echelon.api.meta import KubeObject, Resource
@@ -22,6 +24,7 @@ from echelon.kube.cache import SharedCache
 from echelon.kube.informer import Change
 
 RESOURCES = ("cpu", "memory")
+_IMAGE_LABELS = (names.NODE_IMAGE, names.AZURE_NODE_IMAGE)
 Amounts = tuple[Decimal, Decimal]  # of RESOURCES
 
 _NOTHING: Amounts = (Decimal(0), Decimal(0))
@@ -75,6 +78,7 @@ class Capacity:
         self._on_change = on_change
         self._capacity = self._allocatable = self._requested = _NOTHING
         self._count = 0
+        self._images: Counter[str] = Counter()
         self._nodes.add_handler(self._node_changed)
         self._pods.add_handler(self._pod_changed)
 
@@ -91,6 +95,10 @@ class Capacity:
         available = (max(_ZERO, left) for left in _minus(self._allocatable, self._requested))
         return Offer(self._count, _named(self._capacity), _named(self._allocatable), _named(available))
 
+    def node_images(self) -> Sequence[str]:
+        """The images of all nodes that name theirs, each once."""
+        return sorted(image for image, count in self._images.items() if image and count > 0)
+
     def _node_changed(self, change: Change[Node]) -> None:
         before, after = _of_node(change.old), _of_node(change.new)
         if before == after:
@@ -98,6 +106,8 @@ class Capacity:
         self._count += (change.new is not None) - (change.old is not None)
         self._capacity = _plus(_minus(self._capacity, before[0]), after[0])
         self._allocatable = _plus(_minus(self._allocatable, before[1]), after[1])
+        self._images.subtract([before[3]])
+        self._images.update([after[3]])
         self._on_change()
 
     def _pod_changed(self, change: Change[Pod]) -> None:
@@ -124,10 +134,13 @@ def requests_of(pod: Pod | None) -> Amounts:
 _ZERO = Decimal(0)
 
 
-def _of_node(node: Node | None) -> tuple[Amounts, Amounts, str] | tuple[Amounts, Amounts, None]:
+def _of_node(node: Node | None) -> tuple[Amounts, Amounts, str | None, str]:
+    """What a report says of a node: what it has and offers, its version and its image."""
     if node is None:
-        return _NOTHING, _NOTHING, None
-    return _amounts(node.status.capacity), _amounts(node.status.allocatable), node.status.node_info.kubelet_version
+        return _NOTHING, _NOTHING, None, ""
+    image = next((node.metadata.labels[key] for key in _IMAGE_LABELS if key in node.metadata.labels), "")
+    status = node.status
+    return _amounts(status.capacity), _amounts(status.allocatable), status.node_info.kubelet_version, image
 
 
 def _amounts(quantities: Mapping[str, Quantity]) -> Amounts:

@@ -88,6 +88,8 @@ class Properties:
         usage = before.resource_usage
         if self._capacity.has_synced:
             values[names.NODE_COUNT] = str(self._capacity.offer().nodes)
+            if images := self._capacity.node_images():
+                values[names.NODE_IMAGES] = ",".join(images)
             usage = self._usage(usage)
         return msgspec.structs.replace(
             before,

@@ -36,6 +36,9 @@ UPDATE_GROUP: Final = OWN_PREFIX + "update-group"
 UPDATE_RUN: Final = OWN_PREFIX + "update-run"
 UPDATE_RUN_UID: Final = OWN_PREFIX + "update-run-uid"  # tells a run from an earlier one of its name
 AUTO_UPGRADE_PROFILE: Final = OWN_PREFIX + "auto-upgrade-profile"
+NODE_POOL: Final = OWN_PREFIX + "node-pool"  # of a Node
+NODE_IMAGE: Final = OWN_PREFIX + "node-image"  # of a Node: family and version, AKSUbuntu-2204gen2containerd-202410.15.0
+AZURE_NODE_IMAGE: Final = "kubernetes.azure.com/node-image-version"  # the same, as AKS has it
 
 BEFORE_STAGE: Final = "beforeStage"  # values of TASK_TYPE
 AFTER_STAGE: Final = "afterStage"
@@ -81,6 +84,7 @@ AGENT_MANAGER: Final = "work-api-agent"
 # -- properties of members ----------------------------------------------------------------------
 
 NODE_COUNT: Final = PREFIX + "node-count"
+NODE_IMAGES: Final = OWN_PREFIX + "node-images"  # of all nodes, each once, with commas
 KUBERNETES_VERSION: Final = "k8s.io/k8s-version"
 CLUSTER_ENTRYPOINT: Final = "k8s.io/cluster-entrypoint"
 CLUSTER_CERTIFICATE_AUTHORITY: Final = "k8s.io/cluster-certificate-authority-data"

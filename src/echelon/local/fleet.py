@@ -204,7 +204,7 @@ class EmbeddedFleet:
     # members
 
     async def _declare(self, client: Client, members: Sequence[MemberSpec]) -> None:
-        """Create these members, or give them these labels if they are there."""
+        """Create these members, or give them these labels and annotations if they are there."""
         for member in members:
             try:
                 present = await client.get(MemberCluster, member.name)
@@ -212,7 +212,8 @@ class EmbeddedFleet:
                 await client.create(_member_cluster(member))
                 continue
             labels = {**present.metadata.labels, **member.labels}
-            metadata = msgspec.structs.replace(present.metadata, labels=labels)
+            annotations = {**present.metadata.annotations, **member.annotations}
+            metadata = msgspec.structs.replace(present.metadata, labels=labels, annotations=annotations)
             await client.patch_object(present, msgspec.structs.replace(present, metadata=metadata))
 
     async def _reconcile_member(self, request: Request) -> Result | None:
@@ -322,7 +323,7 @@ def _member_cluster(member: MemberSpec) -> MemberCluster:
         metadata=ObjectMeta(
             name=member.name,
             labels=member.labels,
-            annotations={names.CLUSTER_RESOURCE_ID: SIMULATED + member.name},
+            annotations={names.CLUSTER_RESOURCE_ID: SIMULATED + member.name, **member.annotations},
         ),
         spec=MemberClusterSpec(identity=identity),
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from echelon.api.meta import Clock, SystemClock
+from echelon.api.upgrade import ReleaseCatalogSpec
 from echelon.apiserver import AuditLog, Database, RunningServer, serve, summarize
 from echelon.apiserver.access.signing import BadKey
 from echelon.apiserver.metadata import Summary
@@ -40,10 +41,12 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What ``echelon up`` was asked for.
 
     Without ``members``, those in the data; the tutorial's three until the data has seen a whole start.
+    ``releases`` is what there is to upgrade to; without it, that stays as it is.
     """
 
     data: Path
     members: Sequence[MemberSpec] = ()
+    releases: ReleaseCatalogSpec | None = None
     port: int = 0
     kubeconfig: Path | None = None
 
@@ -93,7 +96,8 @@ class EmbeddedHub:
         try:
             await hub._listen(options.port)
             started_before = options.data / "started"
-            await fleet.start(options.members or ([] if started_before.exists() else DEFAULT_MEMBERS))
+            members = options.members or ([] if started_before.exists() else DEFAULT_MEMBERS)
+            await fleet.start(members, options.releases)
             started_before.touch()
             hub.write_kubeconfig()
             fleet.on_cluster = hub.write_kubeconfig

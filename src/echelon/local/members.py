@@ -21,10 +21,11 @@ class BadMember(ValueError):
 
 
 class MemberSpec(msgspec.Struct, frozen=True):
-    """A member to be brought up: its name, the labels of its MemberCluster, and what it consists of at first."""
+    """A member to be brought up: what its MemberCluster carries, and what it consists of at first."""
 
     name: str
     labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
     cluster: SimulatedCluster | None = None
 
 
@@ -57,7 +58,8 @@ def parse_member(text: str) -> MemberSpec:
         key, equals, value = pair.partition("=")
         if not equals:
             raise BadMember(f"member {text!r}: the label {pair!r} has no value; want key=value")
-        _check_label(text, key, value)
+        if problem := label_problem(key, value):
+            raise BadMember(f"member {text!r}: {problem}")
         if key in labels:
             raise BadMember(f"member {text!r}: the label {key!r} is given twice")
         labels[key] = value
@@ -79,15 +81,17 @@ def parse_members(texts: Sequence[str]) -> tuple[MemberSpec, ...]:
     return members
 
 
-def _check_label(text: str, key: str, value: str) -> None:
+def label_problem(key: str, value: str) -> str:
+    """What is wrong with a label, and what would be accepted; empty for a good one."""
     prefix, slash, name = key.rpartition("/")
     well_formed = _LABEL_NAME.fullmatch(name) and len(name) <= 63
     if slash:
         well_formed = well_formed and _LABEL_PREFIX.fullmatch(prefix) and len(prefix) <= 253
     if not well_formed:
-        raise BadMember(f"member {text!r}: {key!r} is not a label key; want [prefix/]name, for example environment")
+        return f"{key!r} is not a label key; want [prefix/]name, for example environment"
     if value and not (_LABEL_NAME.fullmatch(value) and len(value) <= 63):
-        raise BadMember(
-            f"member {text!r}: {value!r} is not a value for the label {key!r}; want at most 63 letters, digits, "
+        return (
+            f"{value!r} is not a value for the label {key!r}; want at most 63 letters, digits, "
             "'-', '_' or '.', with a letter or digit at both ends"
         )
+    return ""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import orjson
 
+from echelon.api import names
 from echelon.api.core import ConfigMap, Node, NodeCondition, NodeSpec, NodeStatus, NodeSystemInfo
 from echelon.api.meta import Clock, ObjectMeta, format_time
 from echelon.apiserver.metadata import Summary
@@ -98,8 +99,8 @@ def _node(name: str, region: str, pool: SimulatedPool, version: str, clock: Cloc
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64",
         platform.REGION: region,
-        platform.NODE_POOL: pool.name,
-        platform.NODE_IMAGE: pool.node_image,
+        names.NODE_POOL: pool.name,
+        names.NODE_IMAGE: pool.node_image,
     }
     return Node(
         metadata=ObjectMeta(name=name, labels=labels),

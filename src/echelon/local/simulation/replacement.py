@@ -6,10 +6,10 @@ import msgspec
 
 from echelon.api.core import Node, Taint
 from echelon.api.meta import Clock, format_time
-from echelon.api.names import OWN_PREFIX
+from echelon.api.names import NODE_IMAGE, OWN_PREFIX
 from echelon.local.simulation.cluster import node_info, ready_condition
 from echelon.upgrade.providers.contract import Operation
-from echelon.upgrade.providers.simulated.platform import NODE_IMAGE, image_of, kubelet_version
+from echelon.upgrade.providers.simulated.platform import image_of, kubelet_version
 from echelon.upgrade.versions import ImageVersion, KubeVersion
 
 REPLACING = OWN_PREFIX + "replacing"

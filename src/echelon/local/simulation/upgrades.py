@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from echelon.api import names
 from echelon.api.core import ConfigMap, Node
 from echelon.api.meta import Clock
 from echelon.kube.cache import SharedCache
@@ -97,8 +98,8 @@ class UpgradeSimulator:
     async def _nodes(self) -> Sequence[Node]:
         """The nodes of the cluster's pools, in the order in which they are upgraded."""
         nodes = (await self._client.list(Node)).items
-        simulated = [node for node in nodes if platform.NODE_POOL in node.metadata.labels]
-        return sorted(simulated, key=lambda node: (node.metadata.labels[platform.NODE_POOL], node.metadata.name))
+        simulated = [node for node in nodes if names.NODE_POOL in node.metadata.labels]
+        return sorted(simulated, key=lambda node: (node.metadata.labels[names.NODE_POOL], node.metadata.name))
 
     # steps
 

@@ -16,7 +16,7 @@ import msgspec
 
 from echelon.api.core import ConfigMap, Node
 from echelon.api.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta
-from echelon.api.names import OWN_PREFIX
+from echelon.api.names import NODE_IMAGE, NODE_POOL, OWN_PREFIX
 from echelon.upgrade.providers.contract import Code, NodePool, Operation, Progress
 from echelon.upgrade.versions import ImageVersion, KubeVersion, NotAVersion
 
@@ -29,8 +29,6 @@ PART = OWN_PREFIX + "simulation"
 PARTS = LabelSelector(match_expressions=(LabelSelectorRequirement(key=PART, operator="Exists"),))
 OPERATIONS = {PART: "operation"}
 
-NODE_POOL = OWN_PREFIX + "node-pool"
-NODE_IMAGE = OWN_PREFIX + "node-image"
 REGION = "topology.kubernetes.io/region"
 
 FAIL, HANG, BUSY = "fail", "hang", "busy"
