@@ -148,7 +148,7 @@ class UpdateRunReconciler:
         moment = self._clock.now()
         log.info("run started", run=run.metadata.name)
         started = moments.write(moment)
-        return await self._write(run, replace(status, state="Pending", start_time=started))
+        return await self._write(run, replace(status, start_time=started))
 
     # execution
 
