@@ -75,6 +75,7 @@ class Member:
         await self.join()
         await self.start()
         await self.until(lambda: self.is_agent("Joined", "True"))
+        await self.pass_time(1)
 
     def internal(self) -> InternalMemberCluster:
         found = self.hub.typed(InternalMemberCluster, MEMBER, NAMESPACE)

@@ -84,7 +84,7 @@ class JoinReconciler:
         status = await self._status(internal)
         if self._is_due(internal) or _news(internal.status, status):
             internal = await self._hub.patch_status(internal, msgspec.structs.replace(internal, status=status))
-            self._is_due(internal)
+            self._plan(internal, self._clock.now())
         assert self._due is not None
         wait = (self._due - self._clock.now()).total_seconds()
         overdue = self._properties.overdue_in()
@@ -95,12 +95,17 @@ class JoinReconciler:
         beat = _agent_of(internal.status).last_received_heartbeat
         if beat is None:
             return True
-        period = internal.spec.heartbeat_period_seconds
-        if self._beat != (beat, period):
-            self._beat = beat, period
-            self._due = parse_time(beat) + timedelta(seconds=period * (1 + self._rng.uniform(-JITTER, JITTER)))
+        if self._beat != (beat, internal.spec.heartbeat_period_seconds):
+            self._plan(internal, parse_time(beat))
         assert self._due is not None
         return self._clock.now() >= self._due
+
+    def _plan(self, internal: InternalMemberCluster, last: datetime) -> None:
+        """The next heartbeat is due a period, more or less, after ``last`` (reports have whole seconds)."""
+        beat = _agent_of(internal.status).last_received_heartbeat
+        period = internal.spec.heartbeat_period_seconds
+        self._beat = None if beat is None else (beat, period)
+        self._due = last + timedelta(seconds=period * (1 + self._rng.uniform(-JITTER, JITTER)))
 
     async def _status(self, internal: InternalMemberCluster) -> InternalMemberClusterStatus:
         generation, now = internal.metadata.generation, self._clock.now()
