@@ -145,15 +145,15 @@ async def test_the_hub_dies_at_every_write(bare_hub: Hub, agents: FakeAgents) ->
 
 async def live_and_die(hub: Hub) -> None:
     """The whole life of a placement: a rollout, a member that is no longer selected, a rollout, the end."""
-    await hub.place(policy=PlacementPolicy(placement_type="PickFixed", cluster_names=tuple(MEMBERS)))
+    await hub.place(policy=PlacementPolicy(placement_type="PickFixed", cluster_names=("a", "c")))
     await hub.start("first")
     await hub.succeeded("first")
-    await hub.edit(CLUSTER.placement, "web", {"spec": {"policy": {"clusterNames": ["a", "b"]}}})
-    await hub.until(lambda: hub.bound_to() == {"a": "Bound", "b": "Bound", "c": "Unscheduled"})
+    await hub.edit(CLUSTER.placement, "web", {"spec": {"policy": {"clusterNames": ["a"]}}})
+    await hub.until(lambda: hub.bound_to() == {"a": "Bound", "c": "Unscheduled"})
     await hub.start("second")
     await hub.succeeded("second")
     await hub.until(lambda: hub.is_placement("Available", "True"))
-    assert hub.bound_to() == {"a": "Bound", "b": "Bound"}
+    assert hub.bound_to() == {"a": "Bound"}
     assert not hub.works("c")
     for run in ("first", "second"):
         await hub.delete(CLUSTER.run, run)
@@ -164,8 +164,8 @@ async def live_and_die(hub: Hub) -> None:
 
 async def test_the_hub_dies_at_every_write_of_a_placement(bare_hub: Hub, agents: FakeAgents) -> None:
     hub = bare_hub
-    for name, environment in MEMBERS.items():
-        await hub.join(name, env=environment)
+    for name in ("a", "c"):
+        await hub.join(name)
     await hub.configure("content")
     await hub.plan(stage("all", concurrency=2))
     fault, position = FaultPoint(0), 0
@@ -177,11 +177,11 @@ async def test_the_hub_dies_at_every_write_of_a_placement(bare_hub: Hub, agents:
             made = (CLUSTER.binding, CLUSTER.snapshot, CLUSTER.policy_snapshot, Work)
             assert [hub.all(kind) for kind in made] == [[]] * len(made), f"killed at write {position}"
         reached = sorted(effect.member for effect in agents.effects[before:])
-        assert reached == list(MEMBERS), f"killed at write {position}"
-        for member in MEMBERS:
+        assert reached == ["a", "c"], f"killed at write {position}"
+        for member in ("a", "c"):
             await hub.beat(member)
         position += 1
-    assert position > 40
+    assert position > 30
 
 
 class Member:
