@@ -52,7 +52,7 @@ K = TypeVar("K", bound=KubeObject)
 BEGIN = datetime(2026, 3, 2, 9, tzinfo=UTC)  # a Monday
 GROUPS = ("fleet.echelon.dev", "cluster.kubernetes-fleet.io")
 USERS = ("admin", "controllers", "provider")
-WITHIN = 600.0  # virtual seconds after which what is waited for will not come
+WITHIN = 1800.0  # virtual seconds after which what is waited for will not come
 KINDS: Sequence[type[KubeObject]] = (UpdateRun, UpdateStrategy, Gate, ClusterUpgrade, MemberCluster, ReleaseCatalog)
 _DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions"
 Stored = Sequence[tuple[str, str, Mapping[str, Any]]]
