@@ -42,7 +42,7 @@ from echelon.kube import crds
 from echelon.kube.asgi import AsgiTransport
 from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
-from echelon.kube.errors import AlreadyExists
+from echelon.kube.errors import AlreadyExists, Unreachable
 from echelon.kube.kinds import Unstructured
 from echelon.kube.manager import Manager
 from echelon.kube.metrics import RECONCILES
@@ -77,12 +77,15 @@ class Written(NamedTuple):
 
 
 class RecordingTransport(AsgiTransport):
-    """Notes each write and how it was answered."""
+    """Notes each write and how it was answered; loses the answers that ``loses`` says."""
 
-    def __init__(self, server: ApiServer, user: str, writes: list[Written]) -> None:
+    def __init__(
+        self, server: ApiServer, user: str, writes: list[Written], loses: Callable[[Written], bool] = lambda _: False
+    ) -> None:
         super().__init__(server, headers={"Authorization": f"Bearer {user}"})
         self._user = user
         self._writes = writes
+        self._loses = loses
 
     async def request(
         self,
@@ -96,7 +99,10 @@ class RecordingTransport(AsgiTransport):
     ) -> Response:
         response = await super().request(method, path, query=query, headers=headers, body=body, timeout=timeout)
         if method != "GET":
-            self._writes.append(Written(self._user, method, path, response.status))
+            written = Written(self._user, method, path, response.status)
+            self._writes.append(written)
+            if self._loses(written):
+                raise Unreachable("the answer was lost")
         return response
 
 
@@ -160,6 +166,7 @@ class Hub:
         self.namespace = "app" if scope is NAMESPACED else ""
         self.clock = LoopClock()
         self.writes: list[Written] = []
+        self.loses: Callable[[Written], bool] = lambda _: False
         self.server = server
         self.admin = self.client("admin")
         self._view = SharedCache(self.admin)
@@ -170,7 +177,8 @@ class Hub:
         self._clients: list[Client] = [self.admin]
 
     def client(self, user: str, before_write: BeforeWrite | None = None) -> Client:
-        return Client(RecordingTransport(self.server, user, self.writes), before_write=before_write)
+        transport = RecordingTransport(self.server, user, self.writes, lambda written: self.loses(written))
+        return Client(transport, before_write=before_write)
 
     async def open(self) -> None:
         for kind in self._kinds():
