@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from echelon.cli.errors import INTERRUPTED
+
 
 class LazyGroup(click.Group):
     """A group over a table: a command's name, where it is (``module:attribute``) and its summary for the help."""
@@ -25,6 +27,12 @@ class LazyGroup(click.Group):
         module, _, attribute = self._table[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # while a command was being loaded, or one that leaves nothing to be ended
+            ctx.exit(INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -92,23 +93,35 @@ def up(
 
 
 async def _serve(options: HubOptions) -> None:
+    """Serve until Ctrl-C or termination, which may come before the hub is ready too."""
     began = time.monotonic()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    hub = await EmbeddedHub.start(options)
+    _cancel_once_on_signals()
     try:
-        click.echo(_greeting(hub, options, time.monotonic() - began))
-        waiting = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(hub.wait())]
-        done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
+        hub = await EmbeddedHub.start(options)
+        try:
+            click.echo(_greeting(hub, options, time.monotonic() - began))
+            await hub.wait()
+        except asyncio.CancelledError:
+            click.echo("\nstopping…")
+        finally:
+            await hub.close()
+    except asyncio.CancelledError:
+        click.echo("stopped before it was ready")
+
+
+def _cancel_once_on_signals() -> None:
+    """Have the first SIGINT or SIGTERM cancel this task; others are ignored, since it is ending then."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    begun: list[int] = []
+
+    def stop(number: int) -> None:
+        if not begun:
             task.cancel()
-        for task in done:
-            task.result()
-        click.echo("\nstopping…")
-    finally:
-        await hub.close()
+        begun.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
 
 
 def _greeting(hub: EmbeddedHub, options: HubOptions, seconds: float) -> str:
@@ -122,7 +135,7 @@ def _greeting(hub: EmbeddedHub, options: HubOptions, seconds: float) -> str:
     lines += [
         "",
         "Type next, in another terminal:",
-        f"  export KUBECONFIG={hub.kubeconfig}",
+        f"  export KUBECONFIG={shlex.quote(str(hub.kubeconfig))}",
         "  kubectl --context hub get memberclusters",
         "",
         f"Ctrl-C stops it. The data stays in {options.data}; the same command goes on from there.",
