@@ -50,8 +50,9 @@ async def _change(context: Context, target: Target, change: Patch, options: str)
     def apply(old: Object) -> Object:
         scale = change(scale_of(old, paths))
         check_namespace(scale, write)
-        replicas = (scale.get("spec") or {}).get("replicas", 0)
-        if not isinstance(replicas, int) or replicas < 0:
+        spec = scale.get("spec") or {}
+        replicas = spec.get("replicas", 0) if isinstance(spec, dict) else spec
+        if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
             fault = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
             raise invalid("autoscaling", "Scale", target.name, [fault])
         new: Object = orjson.loads(orjson.dumps(old))

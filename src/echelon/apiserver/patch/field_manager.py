@@ -231,6 +231,8 @@ def check_applied(applied: object, *, name: str, api_version: str, kind: str) ->
     named = metadata.get("name") or name
     if named != name:
         raise bad_request(f"the name of the object ({named}) does not match the name on the URL ({name})")
+    if "metadata" in applied and applied["metadata"] is None:
+        return {field: value for field, value in applied.items() if field != "metadata"}
     return applied
 
 

@@ -46,7 +46,7 @@ def apply_json_patch(obj: Object, operations: object) -> Object:
                 if copied > MAX_COPIED_BYTES:
                     raise _unprocessable()
             patched = jsonpatch.JsonPatch([operation]).apply(patched, in_place=True)
-        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as failure:
+        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, orjson.JSONEncodeError) as failure:
             raise _unprocessable() from failure
     if not isinstance(patched, dict):
         raise _unprocessable()
