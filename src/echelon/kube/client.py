@@ -241,7 +241,10 @@ class Client:
     async def patch(
         self, kind: KindLike[T], name: Name, patch: Patch, *, subresource: str | None = None, dry_run: bool = False
     ) -> T:
-        """Change an object, or with ``dry_run`` see what would become of it. Raises NotFound (an ApplyPatch creates)."""
+        """Change an object, or with ``dry_run`` see what would become of it.
+
+        Raises NotFound, except for an ApplyPatch, which creates.
+        """
         found = kind_of(kind)
         query = {"force": "true"} if isinstance(patch, ApplyPatch) and patch.force else {}
         if dry_run:
