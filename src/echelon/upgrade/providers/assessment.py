@@ -41,6 +41,12 @@ class Skip(Struct, frozen=True):
     message: str
 
 
+class Done(Struct, frozen=True):
+    """Nothing can be gained, though the member is not at the target but, in part, ahead of it: that is left alone."""
+
+    message: str
+
+
 class Wait(Struct, frozen=True):
     """Something stands in the way that can pass; ``handle`` is the operation to wait for, if it is one."""
 
@@ -56,7 +62,7 @@ class Refuse(Struct, frozen=True):
     message: str
 
 
-Assessment = Begin | Skip | Wait | Refuse
+Assessment = Begin | Skip | Done | Wait | Refuse
 
 
 class _Stop(Exception):
@@ -107,7 +113,12 @@ def _assess(spec: ClusterUpgradeSpec, seen: Observation, offers: Offers) -> Asse
     if control_plane is not None:
         _check_step(current, control_plane, seen.node_pools)
     if control_plane is None and not behind:
-        return Skip(_nothing_to_do(type_, target))
+        ahead = ", ".join(pool.name for pool in seen.node_pools if _is_ahead(pool, images))
+        return (
+            Done(f"Left alone, their node image being ahead of the target: node pools {ahead}")
+            if ahead
+            else Skip(_nothing_to_do(type_, target))
+        )
     if seen.busy:
         raise _Stop(Wait(Code.CONFLICT, "Waiting for another operation on the cluster to end", seen.busy))
     operation = Operation(
@@ -227,9 +238,17 @@ def _is_behind(pool: NodePool, version: KubeVersion | None, images: dict[str, Im
     return wanted is not None and present < wanted
 
 
+def _is_ahead(pool: NodePool, images: Sequence[ImageVersion]) -> bool:
+    """Whether a pool has a newer image than the one for its family."""
+    if not pool.node_image:
+        return False
+    present = ImageVersion.parse(pool.node_image)
+    return any(image.family == present.family and image < present for image in images)
+
+
 def _nothing_to_do(type_: str, target: KubeVersion | None) -> str:
     if type_ == "NodeImageOnly":
-        return "All node pools have the target image or a newer one"
+        return "All node pools have the target image"
     if type_ == "ControlPlaneOnly":
         return f"The control plane is at {target} or ahead of it"
     return f"Control plane and node pools are at {target} or ahead of it, with the target images"

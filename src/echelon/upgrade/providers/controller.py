@@ -29,7 +29,7 @@ from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
 from echelon.upgrade.catalogue import Catalogue
 from echelon.upgrade.providers import status as statuses
-from echelon.upgrade.providers.assessment import Begin, Offers, Refuse, Skip, Wait, assess, work_left
+from echelon.upgrade.providers.assessment import Begin, Done, Offers, Refuse, Skip, Wait, assess, work_left
 from echelon.upgrade.providers.contract import (
     Code,
     Finding,
@@ -165,6 +165,8 @@ class ClusterUpgradeReconciler:
         match outcome:
             case Skip(message):
                 await self._end(subject, statuses.skipped(upgrade, message, self._clock.now()))
+            case Done(message):
+                await self._end(subject, statuses.completed(upgrade, message, self._clock.now()))
             case Refuse(code, message):
                 await self._end(subject, statuses.failed(upgrade, code, message, self._clock.now()))
             case Wait():

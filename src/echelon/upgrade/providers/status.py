@@ -89,8 +89,13 @@ def ended(upgrade: ClusterUpgrade, progress: Progress, now: datetime) -> Cluster
         status = failed(upgrade, code, progress.message or "The platform gives no reason", now)
     else:
         started = find_condition(upgrade.status.conditions, STARTED)
-        status = _final(upgrade, state, "" if started is None else started.message, now)
+        status = completed(upgrade, "" if started is None else started.message, now)
     return msgspec.structs.replace(status, nodes_done=progress.nodes_done, nodes_total=progress.nodes_total)
+
+
+def completed(upgrade: ClusterUpgrade, message: str, now: datetime) -> ClusterUpgradeStatus:
+    """The member is where it should be; ``message`` is what was left alone, and why."""
+    return _final(upgrade, "Completed", message, now)
 
 
 def skipped(upgrade: ClusterUpgrade, message: str, now: datetime) -> ClusterUpgradeStatus:
