@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import yaml
 
 from echelon.api import conditions
+from echelon.api.crds import manifests
 from echelon.cli.main import main
-from echelon.placement.staged import reporting
+from echelon.cli.story import HOW, WHERE
+from echelon.placement.dialect import DIALECTS, Dialect
+from echelon.placement.staged import reporting, translation
 
 ROOT = Path(__file__).parents[2]
 PAGES = "\n".join(page.read_text() for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+KINDS = (ROOT / "docs" / "kinds.md").read_text()
 
 
 def commands(group: click.Group, path: str = "echelon") -> list[tuple[str, click.Command]]:
@@ -34,23 +39,53 @@ def test_every_command_is_documented(path: str) -> None:
     assert path in PAGES
 
 
-@pytest.mark.parametrize("option", ["--member", "--data", "--port", "--kubeconfig", "--verbose"])
-def test_every_option_of_up_is_documented(option: str) -> None:
-    (up,) = [command for path, command in commands(main) if path == "echelon up"]
-    assert option in {name for parameter in up.params for name in parameter.opts}
-    assert f"`{option}" in PAGES
-
-
-STAGED = [
-    value
-    for name, value in inspect.getmembers(conditions)
-    if isinstance(value, str) and name.startswith(("RUN_", "STAGE_", "CLUSTER_"))
+OPTIONS = [
+    pytest.param(name, id=f"{path} {name}")
+    for path, command in commands(main)
+    for parameter in command.params
+    for name in parameter.opts
+    if name.startswith("-")
 ]
 
 
-@pytest.mark.parametrize("reason", [*STAGED, reporting.RUN_PROGRESSING])
-def test_every_reason_of_a_staged_run_is_documented(reason: str) -> None:
-    assert reason in PAGES
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_is_documented(option: str) -> None:
+    assert f"`{option}" in PAGES
+
+
+@pytest.mark.parametrize("crd", [pytest.param(crd, id=crd["spec"]["names"]["kind"]) for crd in manifests()])
+def test_every_kind_is_documented(crd: dict[str, Any]) -> None:
+    names = crd["spec"]["names"]
+    scope = "cluster" if crd["spec"]["scope"] == "Cluster" else "namespace"
+    (row,) = [line for line in KINDS.splitlines() if line.startswith(f"| {names['kind']} |")]
+    _, _, short, where, writer, what, _ = [cell.strip() for cell in row.split("|")]
+    assert where.split(",")[0] == scope
+    assert writer
+    assert what
+    assert {name for name in names.get("shortNames", []) if name != "rs"} == set(short.strip("`").split()), row
+
+
+CONDITIONS = {name: value for name, value in vars(conditions).items() if isinstance(value, str) and name.isupper()}
+
+
+@pytest.mark.parametrize("word", sorted({*CONDITIONS.values(), reporting.RUN_PROGRESSING, translation.SKIPPED}))
+def test_every_type_and_reason_of_a_condition_is_documented(word: str) -> None:
+    assert f"`{word}`" in PAGES
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda dialect: dialect.name)
+def test_every_reason_that_depends_on_the_dialect_is_documented(dialect: Dialect) -> None:
+    assert f"`{dialect.name}`" in PAGES
+    for reason, _ in (dialect.approval_created, dialect.approval_given):
+        assert f"`{reason}`" in PAGES
+
+
+def test_the_demo_plays_the_examples() -> None:
+    """What the demo writes is what the examples hold, waits and values aside."""
+    examples = ROOT / "examples"
+    assert yaml.safe_load(WHERE) == yaml.safe_load((examples / "placement.yaml").read_text())
+    ours, theirs = yaml.safe_load(HOW.format(wait="1m")), yaml.safe_load((examples / "strategy.yaml").read_text())
+    assert ours == theirs
 
 
 def test_links_lead_somewhere() -> None:
