@@ -17,6 +17,7 @@ from echelon.cli.lazy import LazyGroup
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "up": ("echelon.cli.up:up", "Start a hub with members on this machine."),
     "demo": ("echelon.cli.demo:demo", "Play a staged rollout on a hub of its own."),
+    "hub": ("echelon.cli.hub:hub", "Back an embedded hub up, and restore it."),
     "rollout": ("echelon.cli.rollout:rollout", "Follow staged rollouts and see what they wait for."),
 }
 
