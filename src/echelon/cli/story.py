@@ -161,6 +161,7 @@ class Story:
 
     async def _approve(self, name: str) -> None:
         await asyncio.sleep(self._pause)
+        self._say(f"approving {name}, as you would with kubectl")
         request = await self._client.get(ClusterApprovalRequest, name)
         now = local_now()
         condition = Condition(
