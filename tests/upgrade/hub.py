@@ -199,6 +199,10 @@ class Hub:
         except TimeoutError:
             raise AssertionError(f"not so within {within:g} s; the hub holds\n{self.describe()}") from None
 
+    def look_again(self) -> None:
+        """Something has changed elsewhere that ``until`` may wait for."""
+        self._changed.set()
+
     async def pass_time(self, seconds: float) -> None:
         """Let virtual time go by; whatever is due happens."""
         await asyncio.sleep(seconds)
