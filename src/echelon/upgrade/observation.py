@@ -12,8 +12,8 @@ already are not needed, those that have left the fleet are out of the run.
 
 A member whose ClusterUpgrade exists is being upgraded, even while its provider waits for something: it is shown as
 Pending then and keeps its place, as the provider may begin at any moment. Only when the provider says that nothing
-will happen before a certain time, or when the user skips the member or stops the run, is a ClusterUpgrade that has not
-begun taken back (``withdrawn``).
+will happen before a certain time, or when the user skips the member, or when the run stops, is a ClusterUpgrade that
+has not begun taken back (``withdrawn``).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from echelon.rollout import (
     Progress,
     Skip,
     SkipKind,
+    State,
     TargetProgress,
     TargetState,
     Unready,
@@ -124,10 +125,11 @@ class _Observer:
         self.update = run.spec.managed_cluster_update
         text = self.update.upgrade.kubernetes_version
         self.version = None if text is None else KubeVersion.parse(text)
+        self.attempt = attempt_of(run)
         self.consistent = self.update.node_image_selection is not None and (
             self.update.node_image_selection.type == "Consistent"
         )
-        self.stops = run.spec.state != "Run"
+        self.stops = run.spec.state != "Run"  # or because of failures, see ``observe``
         self.skipped = skipped_members(status, run.spec.skips)
         self.operations: dict[str, Operation] = {}
         self.lost: set[str] = set()
@@ -138,13 +140,14 @@ class _Observer:
         self.withdrawn: list[ClusterUpgrade] = []
 
     def observe(self, progress: Progress) -> Observation:
+        self.stops |= progress.state is State.STOPPING
         for target, before in zip(targets_of(progress), _members(self.status), strict=True):
             if target.state not in _OVER:
                 self._look_at(target, before)
         spec = self.run.spec
         facts = Facts(
             intent=Intent(spec.state),
-            attempt=attempt_of(self.run),
+            attempt=self.attempt,
             operations=self.operations,
             lost=frozenset(self.lost),
             approvals=self.view.approvals,
@@ -162,7 +165,7 @@ class _Observer:
             self.left[target.name] = LEFT
             return
         upgrade = self.view.upgrades.get(target.name)
-        if upgrade is not None and _concerns(upgrade, target):
+        if upgrade is not None and self._concerns(upgrade, target):
             obstacle = self._withdrawal(member, upgrade)
             if obstacle is None:
                 self.operations[target.name] = operation_of(upgrade)
@@ -174,6 +177,16 @@ class _Observer:
             self.lost.add(target.name)
         if target.state is not TargetState.FAILED and target.name not in self.obstacles:
             self._assess(member, before)
+
+    def _concerns(self, upgrade: ClusterUpgrade, target: TargetProgress) -> bool:
+        """Whether an upgrade is the one that a target runs by, or a newer one than it knows of.
+
+        What failed in an attempt before this one is past; how often a target that waits was tried, no status says.
+        """
+        if target.state is TargetState.RUNNING:
+            return upgrade.spec.attempt >= target.attempt
+        past = upgrade.status.state == "Failed" and upgrade.spec.attempt < self.attempt
+        return upgrade.spec.attempt > target.attempt and not past
 
     def _withdrawal(self, member: Member, upgrade: ClusterUpgrade) -> Obstacle | None:
         """Why an upgrade is, or is to be, taken back; None while it goes on."""
@@ -227,8 +240,8 @@ class _Observer:
         newest = {image.family: image for image in wanted_images}
         if not newest or not member.node_images or upgrade.type == "Full":
             return None  # versions of nodes are not known here: the provider says whether there is anything to do
-        if all(newest.get(image.family, image) <= image for image in member.node_images):
-            return "already at its node images"
+        if all(newest.get(image.family, image) == image for image in member.node_images):
+            return "already at its node images"  # of one that is ahead of them, its provider tells what was left alone
         return None
 
     def _wanted_version(self, member: Member) -> KubeVersion | None:
@@ -268,13 +281,6 @@ class _Observer:
         if settled is None:
             return ()
         return images.images_for(self.update, settled, member, self.view.releases)
-
-
-def _concerns(upgrade: ClusterUpgrade, target: TargetProgress) -> bool:
-    """Whether an upgrade is the one that a target runs by, or a newer one than it knows of."""
-    if target.state is TargetState.RUNNING:
-        return upgrade.spec.attempt >= target.attempt
-    return upgrade.spec.attempt > target.attempt
 
 
 def has_begun(upgrade: ClusterUpgrade) -> bool:

@@ -33,7 +33,7 @@ from echelon.api.upgrade import ClusterUpgrade, ClusterUpgradeSpec
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
 from echelon.kube.errors import AlreadyExists, ApiError, NotFound
-from echelon.rollout import Decision, InvalidPlan, Plan, Progress, Start, decide
+from echelon.rollout import Decision, InvalidPlan, Plan, Progress, Start, State, decide
 from echelon.upgrade import images, moments, planning, reporting
 from echelon.upgrade.fleet import Fleet, has_ended
 from echelon.upgrade.gates import Gates
@@ -199,8 +199,9 @@ class UpdateRunReconciler:
             for upgrade in seen.withdrawn:
                 await self._withdraw(upgrade)
             decision = decide(plan, progress, seen.facts, now)
+            stops = decision.progress.state is State.STOPPING and progress.state is not State.STOPPING
             progress = decision.progress
-            if not decision.start:
+            if not decision.start and not stops:
                 return _Round(decision, seen, view.upgrades, failures)
             outcomes = await asyncio.gather(*(self._start(run, status, start, view) for start in decision.start))
             for start, outcome in zip(decision.start, outcomes, strict=True):

@@ -71,7 +71,7 @@ async def apply(context: Context, target: Target, form: Form) -> Answer:
 
     def merged(live: Object | None) -> Object:
         new = objects.ownership.apply(live, applied, write, objects.clock.now())
-        new["metadata"].setdefault("name", target.name)
+        new.setdefault("metadata", {}).setdefault("name", target.name)
         return new
 
     if not target.subresource and objects.bucket(target.definition).latest(target.namespace, target.name) is None:
