@@ -56,6 +56,15 @@ def on(hub: HubProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
     return echelon(*arguments, "--kubeconfig", hub.kubeconfig)
 
 
+def rest_of(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process that is ending still prints; one that does not end is killed."""
+    try:
+        return process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
 # -- rollout ------------------------------------------------------------------------------------
 
 
@@ -112,7 +121,7 @@ def test_ctrl_c_stops_watching(hub: HubProcess) -> None:
         assert watching.stdout is not None
         assert watching.stdout.readline()
         watching.send_signal(signal.SIGINT)
-        _, errors = watching.communicate(timeout=PATIENCE)
+        errors = rest_of(watching)[1]
     assert (watching.returncode, errors) == (130, "")
 
 
@@ -198,7 +207,7 @@ def test_ctrl_c_ends_the_demo_and_leaves_nothing(tmp_path: Path) -> None:
             if "/wait  waiting" in line:
                 break
         playing.send_signal(signal.SIGINT)
-        rest, errors = playing.communicate(timeout=PATIENCE)
+        rest, errors = rest_of(playing)
     assert (playing.returncode, errors) == (130, "")
     assert rest.endswith("interrupted\n")
     assert list(tmp_path.iterdir()) == []
