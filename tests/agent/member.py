@@ -164,7 +164,7 @@ class Member:
     def recorded(self, name: str = "web") -> list[str]:
         """What the AppliedWork of a Work says was applied."""
         found = self.member.typed(AppliedWork, name)
-        return [] if found is None else [resource.name for resource in found.status.applied_resources]
+        return [] if found is None else [each.name for each in found.status.applied_resources if each.uid]
 
 
 def namespace(name: str) -> Object:

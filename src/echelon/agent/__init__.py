@@ -105,7 +105,7 @@ class Agent:
         self._manager.add(self._join, self._works)
         self._manager.add_runnable("member cache", self._member_cache.run)
         self._manager.add_runnable("member known", self._tell_once_known)
-        Watches(AppliedWork, self._work_of).attach(self._member_cache, self._works.enqueue)
+        Watches(AppliedWork, self._work_of, generation_changed).attach(self._member_cache, self._works.enqueue)
 
     async def run(self) -> None:
         """Work until cancelled or stopped; raises what made it fail."""

@@ -36,6 +36,7 @@ from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
 from echelon.kube.errors import NotFound
 from echelon.kube.informer import Informer
+from echelon.kube.patches import MergePatch
 
 REPORT_DELAY = 0.25
 PREPARING_DELAY = 1.0
@@ -126,11 +127,16 @@ class WorkApplier:
         try:
             await asyncio.wait([applying], timeout=PREPARING_DELAY)
             if not applying.done() and not _is_reported(work):
-                status = preparing_status(work.status, manifests, self._clock.now())
-                await self._hub.patch_status(work, msgspec.structs.replace(work, status=status))
+                await self._announce(work, manifests)
             return await applying
         finally:
             applying.cancel()
+
+    async def _announce(self, work: Work, manifests: Sequence[Manifest]) -> None:
+        """Write a status that has no condition yet, which is why it is sent whole: a list must be there."""
+        status = preparing_status(work.status, manifests, self._clock.now())
+        content = {"status": msgspec.to_builtins(status)}
+        await self._hub.patch(Work, work.key, MergePatch(content), subresource="status")
 
     async def _apply_in_waves(
         self, name: str, manifests: Sequence[Manifest], owner: AppliedWork, strategy: ApplyStrategy

@@ -50,9 +50,7 @@ def comparable(obj: Mapping[str, Any]) -> dict[str, Any]:
     metadata = {key: dict(obj["metadata"].get(key) or {}) for key in _COMPARED_METADATA}
     for key in _OWN_ANNOTATIONS:
         metadata["annotations"].pop(key, None)
-    if kept := {key: value for key, value in metadata.items() if value}:
-        fields["metadata"] = kept
-    return fields
+    return fields | {"metadata": metadata}
 
 
 def differences(hub: Any, member: Any, path: tuple[str | int, ...] = ()) -> Iterator[Difference]:

@@ -1,8 +1,8 @@
 """The AppliedWork of a Work: what the agent has put on the member, and what it has to take back.
 
-What is about to be applied is written down first, without a uid; what was applied, with it. So an
-object that the agent created in its last moment is known to the next, and goes when the Work no
-longer names it. Entries stay until their object is gone or belongs to somebody else.
+What the Work names is written down before it is applied, without a uid; what was applied, with it.
+So an object that the agent created in its last moment is known to the next, and goes when the Work
+no longer names it. Entries stay until then, and until their object is gone or is somebody else's.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Ledger:
         return await self._member.patch_object(present, msgspec.structs.replace(present, spec=spec))
 
     async def announce(self, owner: AppliedWork, manifests: Iterable[Manifest]) -> AppliedWork:
-        """Write down what is about to be applied and was not applied before."""
+        """Write down what is about to be applied and was not named before."""
         known = {_identity(record) for record in owner.status.applied_resources}
         coming = [
             AppliedResourceMeta(**msgspec.structs.asdict(manifest.identifier("")))
@@ -136,7 +136,7 @@ class Ledger:
 
 
 def _records(owner: AppliedWork, outcomes: Iterable[Outcome]) -> list[AppliedResourceMeta]:
-    """What was applied; what failed now and was applied before is still there."""
+    """What the Work names; what failed now and was applied before is still there."""
     before = {_identity(record): record for record in owner.status.applied_resources}
     records: dict[Identity, AppliedResourceMeta] = {}
     for outcome in sorted(outcomes, key=lambda outcome: outcome.manifest.ordinal):
@@ -144,7 +144,7 @@ def _records(owner: AppliedWork, outcomes: Iterable[Outcome]) -> list[AppliedRes
         if outcome.applied and outcome.live is not None:
             identifier = msgspec.structs.asdict(manifest.identifier(outcome.resource))
             records[manifest.identity] = AppliedResourceMeta(uid=outcome.live["metadata"]["uid"], **identifier)
-        elif manifest.identity in before and (before[manifest.identity].uid or outcome.retry):
+        elif manifest.identity in before:
             records.setdefault(manifest.identity, before[manifest.identity])
     return list(records.values())
 
