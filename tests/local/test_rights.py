@@ -12,10 +12,10 @@ import pytest
 
 from echelon.api import names
 from echelon.api.cluster import InternalMemberCluster, MemberCluster
-from echelon.api.core import RBAC, ConfigMap, Namespace, PolicyRule, Role, ServiceAccount, Subject
+from echelon.api.core import RBAC, ConfigMap, Namespace, Node, PolicyRule, Role, ServiceAccount, Subject
 from echelon.api.meta import ObjectMeta, Resource
 from echelon.api.work import AppliedWork, Work
-from echelon.apiserver import ApiServer, Database, User, summarize
+from echelon.apiserver import MASTERS, ApiServer, Credentials, Database, User, summarize
 from echelon.kube.asgi import AsgiTransport
 from echelon.kube.client import Client
 from echelon.kube.errors import Forbidden
@@ -24,7 +24,9 @@ from echelon.kube.transport import Response
 from echelon.local.cluster import EmbeddedCluster
 from echelon.local.fleet import EmbeddedFleet, FleetOptions
 from echelon.local.members import MemberSpec
-from echelon.local.rights import HUB_USER, user_of
+from echelon.local.rights import HUB_USER, PROVIDER_USER, SIMULATION_USER, user_of
+from echelon.local.simulation.cluster import DEFAULT_NODES
+from echelon.local.simulation.drain import PODS
 
 OWN, OTHER = names.member_namespace("one"), names.member_namespace("two")
 SECRETS = Unstructured(Resource("", "v1", "secrets", "Secret", namespaced=True))
@@ -99,6 +101,48 @@ async def test_an_agent_administers_its_member_and_no_other(fleet: EmbeddedFleet
     await at_one.list(AppliedWork)
     await refused(at_two.list(ConfigMap, namespace="default"))
     await refused(at_two.list(AppliedWork))
+
+
+async def test_the_simulation_of_a_member_has_its_nodes_and_its_notes(fleet: EmbeddedFleet) -> None:
+    simulation = fleet.clusters["one"].client(User(SIMULATION_USER))
+    nodes = (await simulation.list(Node)).items
+    assert len(nodes) == DEFAULT_NODES
+    assert (await simulation.create(config_map("kube-system"))).metadata.name == "c"
+    await simulation.list(PODS)
+    for namespace in ("default", "kube-public"):
+        await refused(simulation.create(config_map(namespace)))
+        await refused(simulation.list(ConfigMap, namespace=namespace))
+    await refused(simulation.list(SECRETS, namespace="kube-system"))
+    await refused(simulation.delete(Node, nodes[0].key))
+    await refused(simulation.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "more"}}))
+    more = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": "more"}, "rules": []}
+    await refused(simulation.create(more, CLUSTER_ROLES))
+    await refused(fleet.hub.client(User(SIMULATION_USER)).list(Node))
+
+
+async def test_the_provider_of_upgrades_looks_at_nodes_and_touches_notes_only(fleet: EmbeddedFleet) -> None:
+    provider = fleet.clusters["one"].client(User(PROVIDER_USER))
+    node = (await provider.list(Node)).items[0]
+    notes = await provider.get(ConfigMap, ("kube-system", "simulated-cluster"))
+    changed = msgspec.structs.replace(notes, data={**notes.data, "fault": "busy"})
+    assert (await provider.patch_object(notes, changed)).data["fault"] == "busy"
+    await refused(provider.delete(ConfigMap, notes.key))
+    labels = {**node.metadata.labels, "mine": "yes"}
+    metadata = msgspec.structs.replace(node.metadata, labels=labels)
+    await refused(provider.patch_object(node, msgspec.structs.replace(node, metadata=metadata)))
+    await refused(provider.list(PODS))
+    await refused(provider.create(config_map("default")))
+    await refused(provider.list(SECRETS, namespace="kube-system"))
+    await refused(fleet.hub.client(User(PROVIDER_USER)).list(MemberCluster))
+
+
+async def test_no_part_of_a_fleet_is_a_master_of_a_member(fleet: EmbeddedFleet) -> None:
+    """Whoever set up a member has handed its token back; what goes on is done by users with rights of their own."""
+    for name, cluster in fleet.clusters.items():
+        credentials = [Credentials(token=token) for token in cluster._clients.values()]
+        users = [await cluster._tokens.authenticate(shown) for shown in credentials]
+        assert users or name == "hub"
+        assert [user for user in users if user is None or MASTERS in user.groups] == []
 
 
 async def test_a_token_is_good_at_one_cluster_only(fleet: EmbeddedFleet) -> None:

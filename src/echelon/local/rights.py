@@ -5,6 +5,10 @@ select any object of the hub. Rights on the hub are handed to members only by wa
 controller's roles, and it can grant nothing that it does not have: that is why its role holds every
 right that an agent's role has. An agent administers its own member, where it applies whatever the hub
 places there, roles included.
+
+Of a member that is simulated, the simulation changes nodes, empties them, and keeps its notes in
+kube-system; the provider of upgrades, which stands for somebody who calls a cloud, looks at nodes and
+writes operations into those notes, and can touch nothing else.
 """
 
 from __future__ import annotations
@@ -21,8 +25,11 @@ from echelon.apiserver import User
 from echelon.kube.client import Client
 from echelon.kube.kinds import Unstructured
 from echelon.membership.rights import AGENT_RULES
+from echelon.upgrade.providers.simulated.platform import NAMESPACE
 
 HUB_USER = "system:echelon-hub"
+SIMULATION_USER = "system:echelon-simulation"
+PROVIDER_USER = "system:echelon-provider"
 _HUB_ROLE = "echelon:hub"
 _AGENT_BINDING = "echelon:agent"
 
@@ -31,6 +38,8 @@ _KINDS = {
     "ClusterRoleBinding": Unstructured(
         Resource(RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False)
     ),
+    "Role": Unstructured(Resource(RBAC, "v1", "roles", "Role", namespaced=True)),
+    "RoleBinding": Unstructured(Resource(RBAC, "v1", "rolebindings", "RoleBinding", namespaced=True)),
 }
 
 _READ = ["get", "list", "watch"]
@@ -43,16 +52,22 @@ _HUB_RULES = [
     *map(msgspec.to_builtins, AGENT_RULES),
 ]
 
+Rules = list[dict[str, Any]]
+
+_SIMULATION_RULES: Rules = [
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "create", "patch"]},
+    {"apiGroups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch", "delete"]},
+    {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["list", "watch"]},
+]
+_SIMULATION_NOTES: Rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": [*_READ, *_MANAGE]}]
+_PROVIDER_RULES: Rules = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
+_PROVIDER_NOTES: Rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": [*_READ, "create", "patch"]}]
+
 
 def hub_rights() -> list[dict[str, Any]]:
     """The role of the hub's controllers, and its binding."""
-    role = {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": _HUB_ROLE},
-        "rules": _HUB_RULES,
-    }
-    return [role, _binding(_HUB_ROLE, _HUB_ROLE, HUB_USER)]
+    return [_role(_HUB_ROLE, _HUB_RULES), _binding(_HUB_ROLE, _HUB_ROLE, HUB_USER)]
 
 
 def member_rights(agent: str) -> list[dict[str, Any]]:
@@ -60,14 +75,42 @@ def member_rights(agent: str) -> list[dict[str, Any]]:
     return [_binding(_AGENT_BINDING, "cluster-admin", agent)]
 
 
-def _binding(name: str, role: str, user: str) -> dict[str, Any]:
+def simulation_rights() -> list[dict[str, Any]]:
+    """What the simulation of a member and the provider of its upgrades may do there."""
+    rights = []
+    for user, everywhere, notes in (
+        (SIMULATION_USER, _SIMULATION_RULES, _SIMULATION_NOTES),
+        (PROVIDER_USER, _PROVIDER_RULES, _PROVIDER_NOTES),
+    ):
+        name = user.removeprefix("system:").replace("-", ":", 1)
+        rights += [_role(name, everywhere), _binding(name, name, user)]
+        rights += [_role(name, notes, NAMESPACE), _binding(name, name, user, NAMESPACE)]
+    return rights
+
+
+def _role(name: str, rules: Rules, namespace: str = "") -> dict[str, Any]:
+    """A role everywhere, or in one namespace."""
     return {
         "apiVersion": f"{RBAC}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "kind": "Role" if namespace else "ClusterRole",
+        "metadata": _metadata(name, namespace),
+        "rules": rules,
+    }
+
+
+def _binding(name: str, role: str, user: str, namespace: str = "") -> dict[str, Any]:
+    """A user's role everywhere, or in one namespace."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding" if namespace else "ClusterRoleBinding",
+        "metadata": _metadata(name, namespace),
+        "roleRef": {"apiGroup": RBAC, "kind": "Role" if namespace else "ClusterRole", "name": role},
         "subjects": [{"apiGroup": RBAC, "kind": "User", "name": user}],
     }
+
+
+def _metadata(name: str, namespace: str) -> dict[str, str]:
+    return {"name": name, "namespace": namespace} if namespace else {"name": name}
 
 
 async def give(client: Client, rights: Iterable[dict[str, Any]]) -> None:

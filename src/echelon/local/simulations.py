@@ -1,6 +1,7 @@
 """The simulations of all members of an embedded fleet, and the provider's way to them.
 
 A member's simulation begins with its cluster and lasts as long as the member belongs to the fleet.
+It and the provider are users of that cluster with rights of their own (see ``rights``).
 What a user wants it to show is an annotation of the MemberCluster (see ``simulation``).
 """
 
@@ -13,10 +14,11 @@ import msgspec
 import structlog
 
 from echelon.api.meta import Clock
-from echelon.apiserver import MASTERS, User
+from echelon.apiserver import User
 from echelon.kube.client import Client
 from echelon.kube.rest import BeforeWrite
 from echelon.local.cluster import EmbeddedCluster
+from echelon.local.rights import PROVIDER_USER, SIMULATION_USER, give, simulation_rights
 from echelon.local.simulation import SIMULATE_UPGRADE, SimulatedCluster, Simulation
 from echelon.upgrade.providers.simulated.platform import BadSimulation, read_fault
 
@@ -77,7 +79,8 @@ class Simulations:
         return None if running is None else running.provider
 
     async def _start(self, cluster: EmbeddedCluster) -> _Running:
-        own, provider = self._client(cluster, "echelon-simulation"), self._client(cluster, "echelon-provider")
+        await _give_rights(cluster)
+        own, provider = self._client(cluster, SIMULATION_USER), self._client(cluster, PROVIDER_USER)
         simulation = Simulation(cluster.name, own, self._clock)
         try:
             await simulation.set_up(self.first.get(cluster.name))
@@ -89,6 +92,15 @@ class Simulations:
         running = self._running[cluster.name] = _Running(cluster, simulation, task, own, provider)
         return running
 
-    def _client(self, cluster: EmbeddedCluster, name: str) -> Client:
-        user = User(f"system:{name}", (MASTERS,))
-        return cluster.client(user, field_manager=name, before_write=self._before_write)
+    def _client(self, cluster: EmbeddedCluster, user: str) -> Client:
+        manager = user.removeprefix("system:")
+        return cluster.client(User(user), field_manager=manager, before_write=self._before_write)
+
+
+async def _give_rights(cluster: EmbeddedCluster) -> None:
+    """Let simulation and provider do what they do; nothing is written where they may."""
+    administrator = cluster.administrator("echelon-up")
+    try:
+        await give(administrator, simulation_rights())
+    finally:
+        await cluster.release(administrator)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from echelon.kube.client import Client
+from echelon.local.rights import PROVIDER_USER
 from echelon.upgrade.providers.contract import Code, Member, Operation, ProviderError
 from echelon.upgrade.providers.simulated import SimulatedProvider, platform
 from echelon.upgrade.providers.simulated.platform import BadSimulation
@@ -45,7 +46,7 @@ class SimulatedPlatform:
 class TestContract(ProviderContract):
     @pytest.fixture
     async def provider(self, bare_world: World, member: SimulatedMember) -> AsyncIterator[SimulatedProvider]:
-        client = member.client()
+        client = member.client(user=PROVIDER_USER)
 
         def connect(name: str) -> Client | None:
             return None if name in bare_world.unreachable else client
@@ -76,7 +77,7 @@ class TestContract(ProviderContract):
 async def test_what_a_user_writes_wrong_is_told(
     bare_world: World, member: SimulatedMember, key: str, value: str, said: str
 ) -> None:
-    client = member.client()
+    client = member.client(user=PROVIDER_USER)
     provider = SimulatedProvider(lambda _: client, bare_world.catalogue, bare_world.hub.clock)
     await member.edit(**{key: value})
     with pytest.raises(ProviderError, match=said) as caught:

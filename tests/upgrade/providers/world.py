@@ -22,6 +22,7 @@ from echelon.kube.client import Client
 from echelon.kube.manager import Manager
 from echelon.kube.patches import MergePatch
 from echelon.kube.rest import BeforeWrite
+from echelon.local.rights import PROVIDER_USER, SIMULATION_USER, give, simulation_rights
 from echelon.local.simulation import SimulatedCluster, SimulatedPool, Simulation, served_version
 from echelon.upgrade import providers
 from echelon.upgrade.catalogue import Catalogue, read_catalogue
@@ -75,8 +76,9 @@ class SimulatedMember:
         self.replacements: list[str] = []
         """The nodes that came back with another version or image, in order."""
 
-    def client(self, before_write: BeforeWrite | None = None) -> Client:
-        return Client(AsgiTransport(self.server, headers={"Authorization": "Bearer admin"}), before_write=before_write)
+    def client(self, before_write: BeforeWrite | None = None, user: str = "admin") -> Client:
+        transport = AsgiTransport(self.server, headers={"Authorization": f"Bearer {user}"})
+        return Client(transport, before_write=before_write)
 
     async def view(self, changed: Callable[[], None]) -> None:
         self._view.informer(Node).add_handler(lambda change: self._seen(change.old, change.new))
@@ -134,7 +136,7 @@ class SimulatedMember:
         async def run() -> None:
             fault: KillAt | None = kill
             while True:
-                client = self.client(fault)
+                client = self.client(fault, SIMULATION_USER)
                 simulation = Simulation(self.name, client, self.clock)
                 try:
                     await simulation.set_up(cluster)
@@ -179,12 +181,14 @@ class World:
     async def join(self, name: str = "member1") -> SimulatedMember:
         """A member whose cluster is new; its simulation is to be run."""
         keyspace = self._database.keyspace(name)
-        tokens = StaticTokens({"admin": User("admin", groups=(MASTERS,))})
+        users = {name: User(name) for name in (SIMULATION_USER, PROVIDER_USER)}
+        tokens = StaticTokens({"admin": User("admin", groups=(MASTERS,)), **users})
         server = ApiServer(
             keyspace, authenticator=tokens, clock=LoopClock(), git_version=served_version(keyspace, "v1.30.0")
         )
         await server.start()
         member = self.members[name] = SimulatedMember(name, server)
+        await give(member.admin, simulation_rights())
         self._tasks.append(asyncio.create_task(member.view(self.hub.look_again)))
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.member_namespace(name)}}
         await self.hub.admin.create(namespace)
@@ -230,7 +234,8 @@ class World:
     ) -> None:
         """One life of the controller's process; returns when it is killed."""
         client = self.hub.client("controllers", kill)
-        manager, clients = Manager(client), {name: found.client(kill) for name, found in self.members.items()}
+        manager = Manager(client)
+        clients = {name: found.client(kill, PROVIDER_USER) for name, found in self.members.items()}
         catalogue = HubCatalogue(manager.cache, self.hub.clock)
 
         def connect(name: str) -> Client | None:
