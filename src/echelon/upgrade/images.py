@@ -30,13 +30,13 @@ def selected(update: ManagedClusterUpdate, members: Iterable[Member], releases: 
         return None
     fleet = list(members)
     regions = {member.region for member in fleet if member.region}
-    common = (releases.newest_image(family, regions) for family in _families(fleet, releases))
+    common = (releases.newest_image(family, regions) for family in families_of(fleet, releases))
     return SelectedNodeImages(
         selected_node_image_versions=tuple(NodeImageVersion(version=str(image)) for image in common if image)
     )
 
 
-def _families(members: Sequence[Member], releases: Releases) -> Iterable[str]:
+def families_of(members: Sequence[Member], releases: Releases) -> Iterable[str]:
     """The families of the run; all that there are while some member does not say what it has."""
     if members and all(member.node_images for member in members):
         return sorted({image.family for member in members for image in member.node_images})
