@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from echelon.apiserver.builtin import builtin_definitions
-from echelon.apiserver.definitions import ResourceDefinition, Version
-from echelon.apiserver.registry import Registry, group_version, version_priority
+from echelon.apiserver.definitions import ResourceDefinition, Version, group_version
+from echelon.apiserver.registry import Registry, version_priority
 
 
 class NoSchema:

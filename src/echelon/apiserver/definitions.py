@@ -55,8 +55,19 @@ class Scale(msgspec.Struct, frozen=True):
     selector: str | None = None
 
 
+class Conversion(msgspec.Struct, frozen=True):
+    """How a version says what is stored in another form.
+
+    ``read`` makes its form of the stored one, ``write`` the stored one of its own. Neither loses anything, both
+    leave ``apiVersion`` to the caller and ``kind`` and ``metadata`` where they stand.
+    """
+
+    read: Callable[[Object], Object]
+    write: Callable[[Object], Object]
+
+
 class Version(msgspec.Struct, frozen=True):
-    """One served version of a resource."""
+    """One served version of a resource. Without a ``conversion`` it says everything as it is stored."""
 
     name: str
     schema: SchemaLike
@@ -64,6 +75,7 @@ class Version(msgspec.Struct, frozen=True):
     status: bool = False
     scale: Scale | None = None
     selectable_fields: Sequence[str] = ()
+    conversion: Conversion | None = None
     deprecation_warning: str | None = None
 
 
@@ -94,7 +106,11 @@ class NoHooks:
 
 
 class ResourceDefinition(msgspec.Struct, frozen=True):
-    """A resource with all its versions. ``versions`` are in the order of preference for discovery."""
+    """A resource with all its versions. ``versions`` are in the order of preference for discovery.
+
+    With a ``storage_group`` the resource is another view of the objects of that group's resource of the same name:
+    its versions convert, and whatever runs over stored objects leaves them to the other resource.
+    """
 
     group: str
     plural: str
@@ -112,8 +128,29 @@ class ResourceDefinition(msgspec.Struct, frozen=True):
     name_rule: str = "dns-subdomain"  # or dns-label, dns-1035-label, path-segment
     generation: bool = True  # whether spec changes raise metadata.generation
     virtual: bool = False  # create-only reviews: nothing is stored
+    storage_group: str | None = None
+
+    @property
+    def keeper(self) -> str:
+        """The group whose resource of this name the objects are kept as."""
+        return self.group if self.storage_group is None else self.storage_group
+
+    @property
+    def keeps_objects(self) -> bool:
+        """Whether there are stored objects that are this resource's own."""
+        return not self.virtual and self.storage_group is None
 
     @property
     def bucket(self) -> str:
         """The name of the storage bucket: ``group/plural``."""
-        return f"{self.group}/{self.plural}"
+        return f"{self.keeper}/{self.plural}"
+
+    @property
+    def stored_api_version(self) -> str:
+        """The ``apiVersion`` of stored objects."""
+        return group_version(self.keeper, self.storage_version)
+
+
+def group_version(group: str, version: str) -> str:
+    """``group/version``, or the bare version for the core group."""
+    return f"{group}/{version}" if group else version

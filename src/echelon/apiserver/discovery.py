@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from echelon.apiserver.definitions import Object, ResourceDefinition
+from echelon.apiserver.definitions import Object, ResourceDefinition, group_version
 from echelon.apiserver.errors import no_such_resource
 from echelon.apiserver.negotiate import Form, discovery_form
-from echelon.apiserver.registry import Registry, Served, group_version
+from echelon.apiserver.registry import Registry, Served
 from echelon.apiserver.responses import Answer, encode, page_not_found
 
 ActionNames = Callable[[str, str], Iterable[str]]

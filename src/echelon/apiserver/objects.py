@@ -28,7 +28,6 @@ from echelon.apiserver.preparation import (
     check_namespace,
     prepare_changed,
     prepare_new,
-    storable,
 )
 from echelon.apiserver.query import DeleteOptions
 from echelon.apiserver.registry import Registry
@@ -69,7 +68,7 @@ class Objects:
         self.keyspace = keyspace
         self.registry = registry
         self.clock = clock or SystemClock()
-        self.ownership = Ownership()
+        self.ownership = Ownership(registry)
         self._observers: list[Callable[[Changed], None]] = []
         self._admissions: list[Admission] = []
         self._buckets: dict[str, ObjectBucket] = {}
@@ -118,7 +117,7 @@ class Objects:
             name: str = new["metadata"]["name"]
             if not write.applying:
                 self.ownership.track(None, new, write, self.clock.now())
-            storable(new, definition)
+            new = write.served.write(new)
             taken = self.bucket(definition).latest(write.namespace, name) is not None
             if not taken:
                 return await self._insert(new, name, write)
@@ -153,8 +152,7 @@ class Objects:
             record = bucket.latest(write.namespace, name)
             if record is None:
                 raise not_found(definition.group, definition.plural, name)
-            old = orjson.loads(record.value)
-            old["apiVersion"] = write.served.api_version
+            old = write.served.read(orjson.loads(record.value))
             new = change(old)
             new["metadata"].setdefault("name", name)
             check_name(new, name)
@@ -167,7 +165,7 @@ class Objects:
                 self.ownership.track(old, new, write, self.clock.now())
             if unchanged(old, new):
                 return record.value
-            storable(new, definition)
+            new = write.served.write(new)
             if write.options.dry_run:
                 return orjson.dumps(new)
             try:
@@ -270,7 +268,7 @@ class Objects:
     def _tell(
         self, definition: ResourceDefinition, record: ObjectRecord, before: Summary | None, after: Summary | None
     ) -> None:
-        changed = Changed(definition, record.key.namespace, record.key.name, before, after)
+        changed = Changed(self.registry.keeper(definition), record.key.namespace, record.key.name, before, after)
         for observer in self._observers:
             observer(changed)
 

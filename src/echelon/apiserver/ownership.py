@@ -1,20 +1,28 @@
-"""Who set which field: the field managers of the resources, and what a write does to ``managedFields``."""
+"""Who set which field: the field managers of the resources, and what a write does to ``managedFields``.
+
+Resources that are views of the same objects share a field manager, which knows the versions of all.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+
+import orjson
 
 from echelon.apiserver.clock import format_time
 from echelon.apiserver.definitions import Object, ResourceDefinition
 from echelon.apiserver.patch import FieldManager
+from echelon.apiserver.patch.field_manager import Convert
 from echelon.apiserver.preparation import Write
-from echelon.apiserver.registry import group_version
+from echelon.apiserver.registry import Registry, Served
 
 
 class Ownership:
-    """Field managers, one a definition, made when first needed."""
+    """Field managers, one for each kind of stored object, made when first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         self._managers: dict[str, tuple[ResourceDefinition, FieldManager]] = {}
 
     def track(self, live: Object | None, new: Object, write: Write, now: datetime) -> None:
@@ -49,13 +57,29 @@ class Ownership:
         )
 
     def _manager(self, definition: ResourceDefinition) -> FieldManager:
-        known = self._managers.get(definition.bucket)
-        if known is not None and known[0] is definition:
+        keeper = self._registry.keeper(definition)
+        known = self._managers.get(keeper.bucket)
+        if known is not None and known[0] is keeper:
             return known[1]
-        versions = definition.versions.items()
+        views = {served.api_version: served for served in self._registry.views(keeper)}
         manager = FieldManager(
-            {group_version(definition.group, name): version.schema.openapi for name, version in versions},
-            status=any(version.status for _, version in versions),
+            {api_version: served.version.schema.openapi for api_version, served in views.items()},
+            convert=_between(views),
+            status=any(served.version.status for served in views.values()),
         )
-        self._managers[definition.bucket] = (definition, manager)
+        self._managers[keeper.bucket] = (keeper, manager)
         return manager
+
+
+def _between(views: Mapping[str, Served]) -> Convert:
+    """Conversion between the versions of a kind of object."""
+    converting = {name for name, served in views.items() if served.version.conversion is not None}
+
+    def convert(obj: Object, api_version: str) -> Object:
+        given = obj.get("apiVersion", api_version)
+        if given == api_version or converting.isdisjoint((given, api_version)):
+            return obj
+        copy = orjson.loads(orjson.dumps(obj))
+        return views[api_version].read(views[given].write(copy))
+
+    return convert

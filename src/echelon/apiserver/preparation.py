@@ -21,7 +21,7 @@ from echelon.apiserver.clock import format_time
 from echelon.apiserver.definitions import Object, ResourceDefinition
 from echelon.apiserver.errors import FieldError, bad_request, invalid
 from echelon.apiserver.query import WriteOptions
-from echelon.apiserver.registry import Served, group_version
+from echelon.apiserver.registry import Served
 
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
@@ -57,12 +57,6 @@ def ordered(obj: Object, api_version: str, kind: str, metadata: Object) -> Objec
     head: Object = {"apiVersion": api_version, "kind": kind, "metadata": metadata}
     head.update((key, value) for key, value in obj.items() if key not in head)
     return head
-
-
-def storable(obj: Object, definition: ResourceDefinition) -> Object:
-    """The object at its storage version."""
-    obj["apiVersion"] = group_version(definition.group, definition.storage_version)
-    return obj
 
 
 def check_namespace(obj: Object, write: Write) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from echelon.apiserver.definitions import ResourceDefinition, Version
+from echelon.apiserver.definitions import Object, ResourceDefinition, Version, group_version
 
 _KUBE_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 
@@ -25,10 +25,24 @@ class Served(msgspec.Struct, frozen=True):
     def api_version(self) -> str:
         return group_version(self.definition.group, self.version.name)
 
+    @property
+    def as_stored(self) -> bool:
+        """Whether the version's form of an object is the stored one, to the byte."""
+        return self.version.conversion is None and self.api_version == self.definition.stored_api_version
 
-def group_version(group: str, version: str) -> str:
-    """``group/version``, or the bare version for the core group."""
-    return f"{group}/{version}" if group else version
+    def read(self, stored: Object) -> Object:
+        """A stored object at this version; ``stored`` may be changed for it."""
+        conversion = self.version.conversion
+        obj = stored if conversion is None else conversion.read(stored)
+        obj["apiVersion"] = self.api_version
+        return obj
+
+    def write(self, obj: Object) -> Object:
+        """The form in which an object of this version is stored; ``obj`` may be changed for it."""
+        conversion = self.version.conversion
+        stored = obj if conversion is None else conversion.write(obj)
+        stored["apiVersion"] = self.definition.stored_api_version
+        return stored
 
 
 def version_priority(name: str) -> tuple[int, int, int, str]:
@@ -84,6 +98,14 @@ class Registry:
 
     def definitions(self) -> Sequence[ResourceDefinition]:
         return list(self._definitions.values())
+
+    def keeper(self, definition: ResourceDefinition) -> ResourceDefinition:
+        """The resource as which the objects of a resource are kept: mostly itself."""
+        return self._definitions.get((definition.keeper, definition.plural), definition)
+
+    def views(self, definition: ResourceDefinition) -> list[Served]:
+        """All versions of all resources in which the objects of a resource are served."""
+        return [served for served in self._served.values() if served.definition.bucket == definition.bucket]
 
     def groups(self) -> dict[str, list[str]]:
         """The groups, in the order they came, with their versions, the preferred one first."""

@@ -29,6 +29,8 @@ def head(api_version: str, kind: str) -> bytes:
 
 def as_version(value: bytes, served: Served) -> bytes:
     """A stored object as it is served at a version, whichever version it was stored at."""
+    if served.version.conversion is not None:
+        return orjson.dumps(served.read(orjson.loads(value)))
     wanted = head(served.api_version, served.definition.kind)
     return value if value.startswith(wanted) else wanted + _body(value)
 
@@ -67,7 +69,7 @@ def one(value: bytes, served: Served, form: Form, *, now: datetime, include: str
     if form.as_ == "Table":
         metadata = {"resourceVersion": revision_of(value)}
         return as_table([value], served, form, metadata, now=now, include=include)
-    return as_partial(value, form.api_version)
+    return as_partial(as_version(value, served), form.api_version)
 
 
 def revision_of(value: bytes) -> str:
@@ -83,16 +85,16 @@ def many(
     if form.as_ == "Table":
         return as_table(values, served, form, metadata, now=now, include=include)
     if form.as_:
-        items = [as_partial(value, form.api_version) for value in values]
+        items = [as_partial(as_version(value, served), form.api_version) for value in values]
         return _list(form.api_version, "PartialObjectMetadataList", metadata, items)
     return _list(served.api_version, served.definition.list_kind, metadata, _items(values, served))
 
 
 def _items(values: Sequence[bytes], served: Served) -> Sequence[bytes]:
     """Items of a list: those of built-in kinds do not repeat ``apiVersion`` and ``kind``."""
-    if served.definition.builtin:
-        return [b"{" + _body(value) for value in values]
-    return [as_version(value, served) for value in values]
+    if served.version.conversion is not None or not served.definition.builtin:
+        values = [as_version(value, served) for value in values]
+    return [b"{" + _body(value) for value in values] if served.definition.builtin else values
 
 
 def _list(api_version: str, kind: str, metadata: Object, items: Sequence[bytes]) -> bytes:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from echelon.apiserver.builtin import columns, notation
-from echelon.apiserver.builtin.events import EVENT_FIELDS, EVENTS_GROUP_FIELDS
+import msgspec
+
+from echelon.apiserver.builtin import autoscaling, columns, events, notation
 from echelon.apiserver.builtin.hooks import HOOKS
 from echelon.apiserver.builtin.schema import BuiltinSchema
 from echelon.apiserver.clock import Clock, SystemClock
-from echelon.apiserver.definitions import NoHooks, ResourceDefinition, Scale, Version
+from echelon.apiserver.definitions import Conversion, NoHooks, ResourceDefinition, Scale, Version
 
 REPLICAS = Scale(spec_replicas=".spec.replicas", status_replicas=".status.replicas", selector=".spec.selector")
 """Where workloads keep their size. Their selector is an object, which the scale subresource shows as text."""
 
+AUTOSCALER = "autoscaling2.HorizontalPodAutoscaler"
 _ALL = ("all",)
 _EXTENSIONS = ("api-extensions",)
 _POD_FIELDS = (
@@ -45,8 +47,10 @@ class _Maker:
         fields: Sequence[str] = (),
         name_rule: str = "dns-subdomain",
         generation: bool = False,
+        storage_group: str | None = None,
+        conversion: Conversion | None = None,
     ) -> ResourceDefinition:
-        """A kind whose objects are stored."""
+        """A kind whose objects are stored, or a view of another's."""
         entry = notation.find(key)
         version = Version(
             name=entry.version,
@@ -55,6 +59,7 @@ class _Maker:
             status=any(field.name == "status" for field in entry.fields),
             scale=scale,
             selectable_fields=fields,
+            conversion=conversion,
         )
         return ResourceDefinition(
             group=entry.group,
@@ -71,7 +76,24 @@ class _Maker:
             hooks=HOOKS.get(key, NoHooks()),
             name_rule=name_rule,
             generation=generation,
+            storage_group=storage_group,
         )
+
+    def autoscaler(self) -> ResourceDefinition:
+        """Autoscalers, stored at v2 and served at v1 too; tables show both alike."""
+        stored = self.stored(AUTOSCALER, "horizontalpodautoscalers", "hpa", categories=_ALL)
+        newest = stored.versions["v2"]
+        older = Version(
+            name="v1",
+            schema=BuiltinSchema("autoscaling.HorizontalPodAutoscaler"),
+            columns=[
+                msgspec.structs.replace(column, value=lambda obj, value=column.value: value(autoscaling.to_v2(obj)))
+                for column in newest.columns
+            ],
+            status=True,
+            conversion=Conversion(read=autoscaling.from_v2, write=autoscaling.to_v2),
+        )
+        return msgspec.structs.replace(stored, versions={"v2": newest, "v1": older})
 
 
 def _review(key: str, plural: str, namespaced: bool = False) -> ResourceDefinition:
@@ -116,7 +138,7 @@ def _core(maker: _Maker) -> list[ResourceDefinition]:
             name_rule="dns-1035-label",
         ),
         stored("core.Endpoints", "endpoints", "ep"),
-        stored("core.Event", "events", "ev", fields=EVENT_FIELDS),
+        stored("core.Event", "events", "ev", fields=events.EVENT_FIELDS),
         stored("core.Node", "nodes", "no", cluster=True, fields=("spec.unschedulable",)),
         stored("core.Pod", "pods", "po", categories=_ALL, fields=_POD_FIELDS, generation=True),
         stored("core.PodTemplate", "podtemplates", generation=True),
@@ -154,13 +176,20 @@ def _workloads(maker: _Maker) -> list[ResourceDefinition]:
         stored("apps.ControllerRevision", "controllerrevisions"),
         stored("batch.Job", "jobs", categories=_ALL, generation=True),
         stored("batch.CronJob", "cronjobs", "cj", categories=_ALL, generation=True),
-        stored("autoscaling2.HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", categories=_ALL),
+        maker.autoscaler(),
         stored("policy.PodDisruptionBudget", "poddisruptionbudgets", "pdb", generation=True),
         stored("networking.NetworkPolicy", "networkpolicies", "netpol", generation=True),
         stored("networking.Ingress", "ingresses", "ing", generation=True),
         stored("networking.IngressClass", "ingressclasses", cluster=True, generation=True),
         stored("discovery.EndpointSlice", "endpointslices", generation=True),
-        stored("events.Event", "events", "ev", fields=EVENTS_GROUP_FIELDS),
+        stored(
+            "events.Event",
+            "events",
+            "ev",
+            fields=events.EVENTS_GROUP_FIELDS,
+            storage_group="",
+            conversion=Conversion(read=events.from_core, write=events.to_core),
+        ),
     ]
 
 

@@ -21,7 +21,7 @@ class Selection(msgspec.Struct, frozen=True):
     namespace: str
     labels: LabelPredicate | None
     fields: FieldSelector
-    namespaced: bool
+    served: Served
 
     @property
     def filters(self) -> bool:
@@ -35,7 +35,8 @@ class Selection(msgspec.Struct, frozen=True):
             return False
         if not self.fields.terms:
             return True
-        return self.fields.matches(record.key.namespace, record.key.name, lambda: orjson.loads(record.value))
+        key, read = record.key, self.served.read
+        return self.fields.matches(key.namespace, key.name, lambda: read(orjson.loads(record.value)))
 
     def pick(self, records: Iterable[ObjectRecord]) -> list[ObjectRecord]:
         return [record for record in records if self.matches(record)]
@@ -44,7 +45,7 @@ class Selection(msgspec.Struct, frozen=True):
         """The durable records that are selected, in order; a demanded name is looked up instead of searched."""
         namespace = self.namespace or self.fields.demanded("metadata.namespace") or ""
         name = self.fields.demanded("metadata.name")
-        if name is not None and (namespace or not self.namespaced):
+        if name is not None and (namespace or not self.served.definition.namespaced):
             record = bucket.get(namespace, name)
             return [record] if record is not None and self.matches(record) else []
         records = bucket.list(namespace or None)
@@ -62,4 +63,4 @@ def selection_of(options: ListOptions, served: Served, namespace: str) -> Select
     if options.field_selector:
         supported = tuple(field.lstrip(".") for field in served.version.selectable_fields)
         fields = parse_fields(options.field_selector, supported, not served.definition.builtin)
-    return Selection(namespace, labels, fields, served.definition.namespaced)
+    return Selection(namespace, labels, fields, served)

@@ -141,10 +141,9 @@ class Lines:
         self._form = form
         self._include = target.request.query.get("includeObject", "Metadata")
         self._now = context.clock.now
-        definition, version = target.definition, target.served.version.name
-        self._as_stored = not form.as_ and version == definition.storage_version
+        self._as_stored = not form.as_ and target.served.as_stored
         self._cache = None if form.as_ == "Table" else context.streams.lines
-        self._cache_key = (definition.bucket, version, form.as_, form.version)
+        self._cache_key = (target.definition.bucket, target.served.api_version, form.as_, form.version)
 
     def existing(self, records: Iterable[ObjectRecord], end: bytes) -> Iterator[bytes]:
         """Lines of objects that are there, and a last one, in pieces."""

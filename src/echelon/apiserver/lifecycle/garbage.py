@@ -48,7 +48,7 @@ class GarbageCollector:
 
     def start(self) -> None:
         for definition in self._objects.registry.definitions():
-            if not definition.virtual:
+            if definition.keeps_objects:
                 self.include(definition)
         self._worker.start()
 

@@ -65,7 +65,7 @@ class NamespaceController:
         """Delete what is in a namespace; what is left, by resource."""
         left: dict[str, list[Summary]] = {}
         for definition in self._objects.registry.definitions():
-            if not definition.namespaced or definition.virtual:
+            if not (definition.namespaced and definition.keeps_objects):
                 continue
             for record in self._objects.bucket(definition).list(namespace):
                 gone = False

@@ -15,7 +15,7 @@ entry of a version that is no longer served counts for nothing and goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -44,16 +44,16 @@ Types = Mapping[str, Type]
 class VersionedChanges:
     """What a write changed, in terms of every version in which entries speak."""
 
-    def __init__(self, compared: Callable[[Type], Changes], types: Types) -> None:
+    def __init__(self, compared: Callable[[str], Changes], versions: Container[str]) -> None:
         self._compared = compared
-        self._types = types
+        self._versions = versions
         self._known: dict[str, Changes] = {}
 
     def at(self, api_version: str) -> Changes | None:
         """The changes in a version's terms; None for one that is not served."""
         known = self._known.get(api_version)
-        if known is None and api_version in self._types:
-            known = self._known[api_version] = self._compared(self._types[api_version])
+        if known is None and api_version in self._versions:
+            known = self._known[api_version] = self._compared(api_version)
         return known
 
 

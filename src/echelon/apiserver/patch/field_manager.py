@@ -16,7 +16,7 @@ resource has a status subresource, writes through it own nothing but status, all
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from echelon.apiserver.errors import bad_request
 from echelon.apiserver.patch import apply as applying
@@ -78,15 +78,31 @@ UNTRACKED_METADATA = frozenset(
 )
 
 
+Convert = Callable[[Object, str], Object]
+"""Gives an object, which may have no fields yet, at an ``apiVersion``; leaves the one it is given alone."""
+
+
+def _as_it_is(obj: Object, api_version: str) -> Object:
+    return obj
+
+
 class FieldManager:
     """Field ownership of one resource.
 
-    ``versions`` are the schemas of whole objects by ``apiVersion``: versions that name and arrange
-    their fields alike, as those of custom resources without conversion do. ``status`` says whether
-    there is a status subresource.
+    ``versions`` are the schemas of whole objects by ``apiVersion``. ``convert`` gives an object at
+    another version, where versions do not name and arrange their fields alike. ``status`` says
+    whether there is a status subresource.
     """
 
-    def __init__(self, versions: Mapping[str, Schema], lookup: Lookup = no_references, *, status: bool = False) -> None:
+    def __init__(
+        self,
+        versions: Mapping[str, Schema],
+        lookup: Lookup = no_references,
+        *,
+        convert: Convert = _as_it_is,
+        status: bool = False,
+    ) -> None:
+        self._convert = convert
         self._types = {version: TypeTree(lookup).root(schema) for version, schema in versions.items()}
         self._status = status
 
@@ -187,8 +203,9 @@ class FieldManager:
         return [Entry(BEFORE_FIRST_APPLY, UPDATE, api_version, _tracked(everything.set), time=time)]
 
     def _changes(self, old: Object, new: Object, subresource: str) -> VersionedChanges:
-        def compared(kind: Type) -> Changes:
-            found = compare(old, new, kind)
+        def compared(api_version: str) -> Changes:
+            at = self._convert
+            found = compare(at(old, api_version), at(new, api_version), self._types[api_version])
             return Changes(self._ownable(found.set, subresource), self._ownable(found.removed, subresource))
 
         return VersionedChanges(compared, self._types)
