@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,8 +25,8 @@ from echelon.kube import kubeconfig
 from echelon.local.cluster import HUB
 from echelon.local.fleet import EmbeddedFleet, FleetOptions
 from echelon.local.members import DEFAULT_MEMBERS, MemberSpec
-from echelon.local.pki import Certificates, ensure_certificates, write_secret
-from echelon.local.tokens import context_token
+from echelon.local.pki import Certificates, ensure_certificates
+from echelon.local.tokens import context_token, kept_token
 
 HOST = "127.0.0.1"
 _NAMES = (HOST, "::1", "localhost")
@@ -168,10 +167,7 @@ def _prepare(data: Path, clock: Clock) -> tuple[Certificates, str]:
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         certificates = ensure_certificates(data / "pki", _NAMES, clock.now())
-        token_file = data / "admin-token"
-        if not token_file.exists():
-            write_secret(token_file, secrets.token_urlsafe(32).encode())
-        token = token_file.read_text().strip()
+        token = kept_token(data / "admin-token")
     except OSError as error:
         raise CannotServe(f"cannot use the data folder {data}: {error.strerror or error}") from error
     if not os.access(data, os.W_OK):

@@ -20,6 +20,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PREFIX = "/clusters/"
 _BEARER = "bearer "
+_NOT_FOUND = b"no cluster is here; they are at /clusters/NAME, see the contexts of the kubeconfig\n"
+"""Names no cluster: anybody may ask."""
 
 
 class Mounts:
@@ -47,18 +49,17 @@ class Mounts:
                 await cluster(scope, receive, send)
                 return
         if cluster is None:
-            await self._not_found(send)
+            await _not_found(send)
             return
         inner = dict(scope)
         inner["root_path"] = scope.get("root_path", "") + _PREFIX + name
         await cluster(inner, receive, send)
 
-    async def _not_found(self, send: Send) -> None:
-        known = ", ".join(_PREFIX + name for name in self.names())
-        body = f"nothing here; the clusters of this hub are {known}\n".encode()
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 404, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+
+async def _not_found(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(_NOT_FOUND)).encode())]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": _NOT_FOUND})
 
 
 def _bearer(scope: Scope) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from pathlib import Path
 
 from echelon.apiserver import Credentials, User
 from echelon.apiserver.authentication import with_authenticated
+from echelon.local.pki import write_secret
 
 
 class Tokens:
@@ -25,7 +27,7 @@ class Tokens:
 
     def issue(self, user: User) -> str:
         """A new token for a user."""
-        token = secrets.token_urlsafe(32)
+        token = new_token()
         self.accept(token, user)
         return token
 
@@ -35,6 +37,24 @@ class Tokens:
 
     async def authenticate(self, credentials: Credentials) -> User | None:
         return self._users.get(_digest(credentials.token)) if credentials.token else None
+
+
+def new_token() -> str:
+    """A token that nobody guesses."""
+    return secrets.token_urlsafe(32)
+
+
+def kept_token(path: Path) -> str:
+    """The token in a file; a new one is written where there is none, or a file that an interrupted start left empty.
+
+    Raises:
+        OSError: the file cannot be read or written.
+    """
+    token = path.read_text().strip() if path.exists() else ""
+    if not token:
+        token = new_token()
+        write_secret(path, token.encode())
+    return token
 
 
 def context_token(cluster: str, token: str) -> str:
