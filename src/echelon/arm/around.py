@@ -1,0 +1,152 @@
+"""The requests around fleets: clouds, tenants, subscriptions, groups, providers, lists of fleets.
+
+Clients ask for these before, between and after what they came for. What is not a fleet's is told to whoever shows
+a token that a hub knows; where to sign in is told to everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from echelon.arm import surroundings, versions
+from echelon.arm.call import Reply
+from echelon.arm.directory import CONFIG_MAPS, RECORD, Directory, Record, record_of
+from echelon.arm.errors import ArmError, from_hub
+from echelon.arm.handlers import fleets
+from echelon.arm.requests import bearer
+from echelon.arm.router import Route
+from echelon.kube.errors import ApiError, Forbidden, NotFound, Unauthorized
+
+TENANT = surroundings.TENANT
+_PROVIDER = "/providers/Microsoft.ContainerService"
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A request around fleets."""
+
+    request: Request
+    names: Mapping[str, str]
+    body: Any
+    base: str
+
+
+Answering = Callable[[Question], Awaitable[Reply]]
+
+
+class Surroundings:
+    """Answers from what the hubs of a directory say of themselves."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def routes(self) -> list[Route[Answering]]:
+        group = "/subscriptions/{subscription}/resourceGroups/{group}"
+        return [
+            Route("GET", "/metadata/endpoints", self.cloud),
+            Route("GET", "/tenants", self.tenants),
+            Route("GET", "/subscriptions", self.subscriptions),
+            Route("GET", "/subscriptions/{subscription}", self.subscription),
+            Route("GET", "/subscriptions/{subscription}/resourceGroups", self.groups),
+            Route("GET", group, self.group),
+            Route("HEAD", group, self.group),
+            Route("PUT", group, self.group),
+            Route("GET", "/subscriptions/{subscription}/providers/{namespace}", self.provider),
+            Route("POST", "/subscriptions/{subscription}/providers/{namespace}/register", self.provider),
+            Route("GET", f"{_PROVIDER}/operations", self.operations),
+            Route("GET", f"/subscriptions/{{subscription}}{_PROVIDER}/fleets", self.fleets),
+            Route("GET", f"{group}{_PROVIDER}/fleets", self.fleets),
+        ]
+
+    async def cloud(self, question: Question) -> Reply:
+        version = question.request.query_params.get("api-version", "")
+        if version.startswith("2015"):
+            return Reply(body=surroundings.old_cloud(question.base))
+        cloud = surroundings.cloud(question.base)
+        return Reply(body=[cloud] if version >= "2022" else cloud)
+
+    async def tenants(self, question: Question) -> Reply:
+        await self._records(question)
+        return Reply(body={"value": [surroundings.tenant()]})
+
+    async def subscriptions(self, question: Question) -> Reply:
+        ids = dict.fromkeys(record.id.subscription for record in await self._records(question))
+        return Reply(body={"value": [surroundings.subscription(id_) for id_ in ids]})
+
+    async def subscription(self, question: Question) -> Reply:
+        await self._of_subscription(question)
+        return Reply(body=surroundings.subscription(question.names["subscription"]))
+
+    async def groups(self, question: Question) -> Reply:
+        records = {record.id.group.lower(): record for record in await self._of_subscription(question)}
+        found = [surroundings.resource_group(record.id, record.location) for record in records.values()]
+        return Reply(body={"value": found})
+
+    async def group(self, question: Question) -> Reply:
+        """A resource group: that of a fleet. Creating it says that it is there."""
+        wanted = question.names["group"]
+        for record in await self._of_subscription(question):
+            if record.id.group.lower() == wanted.lower():
+                found = surroundings.resource_group(record.id, record.location)
+                return Reply(body=found) if question.request.method != "HEAD" else Reply(status=204)
+        message = f"Resource group {wanted!r} could not be found."
+        raise ArmError(404, "ResourceGroupNotFound", message)
+
+    async def provider(self, question: Question) -> Reply:
+        records = await self._records(question)
+        location = records[0].location if records else ""
+        names = question.names
+        found = surroundings.provider(names["subscription"], names["namespace"], versions.VERSIONS, location)
+        return Reply(body=found)
+
+    async def operations(self, question: Question) -> Reply:
+        versions.checked(question.request.query_params.get("api-version"), "")
+        return Reply(body={"value": surroundings.operations()})
+
+    async def fleets(self, question: Question) -> Reply:
+        version = versions.checked(question.request.query_params.get("api-version"), "")
+        group = question.names.get("group")
+        records = await self._of_subscription(question)
+        found = [record for record in records if group is None or record.id.group.lower() == group.lower()]
+        body = {"value": [fleets.shown(record, record.id) for record in found]}
+        return Reply(body=versions.shaped(body, version))
+
+    async def _of_subscription(self, question: Question) -> list[Record]:
+        wanted = question.names["subscription"].lower()
+        found = [record for record in await self._records(question) if record.id.subscription.lower() == wanted]
+        if not found:
+            message = f"The subscription {question.names['subscription']!r} could not be found."
+            raise ArmError(404, "SubscriptionNotFound", message)
+        return found
+
+    async def _records(self, question: Question) -> list[Record]:
+        """The fleets that the caller sees.
+
+        Raises:
+            ArmError: 401, no hub knows the caller.
+        """
+        return [record async for record in self._seen(question)]
+
+    async def _seen(self, question: Question) -> AsyncIterator[Record]:
+        token = bearer(question.request)
+        refused: ApiError | None = None
+        known = False
+        for hub in self._directory.hubs():
+            async with self._directory.connect(hub, token) as client:
+                try:
+                    config = await client.get(CONFIG_MAPS, RECORD)
+                except NotFound:
+                    config = {"metadata": {"name": RECORD[1], "namespace": RECORD[0]}}
+                except Forbidden:
+                    known = True
+                    continue
+                except Unauthorized as error:
+                    refused = error
+                    continue
+            known = True
+            yield record_of(config)
+        if refused is not None and not known:
+            raise from_hub(refused, {}) from refused

@@ -1,0 +1,125 @@
+"""The fleets that a face serves: each is a hub, known by the names that its hub says of itself.
+
+A hub says them in the ConfigMap ``fleet`` of the namespace ``fleet-system``. Everything is asked and done with
+the token of the caller, so that the hub's own rules decide who may see or change a fleet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+import msgspec
+
+from echelon.api import names
+from echelon.api.core import Subject
+from echelon.api.fleet import UpdateRun
+from echelon.api.meta import ObjectMeta, Resource
+from echelon.api.upgrade import AutoUpgradeProfile
+from echelon.arm.ids import FleetId
+from echelon.kube.client import Client
+from echelon.kube.kinds import Unstructured
+
+CONFIG_MAPS = Unstructured(Resource("", "v1", "configmaps", "ConfigMap", namespaced=True))
+RECORD = (names.SYSTEM_NAMESPACE, names.FLEET_CONFIG_MAP)
+SUBSCRIPTION = "subscriptionId"
+LOCATION = "location"
+TAGS = "tags"
+IDENTITY = "identity"
+HUB_PROFILE = "hubProfile"
+
+DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+DEFAULT_GROUP = "demo"
+DEFAULT_FLEET = "fleet"
+DEFAULT_LOCATION = "local"
+
+
+class Directory(Protocol):
+    """Where the fleets are. What serves the face provides it."""
+
+    def hubs(self) -> Sequence[str]:
+        """The names by which hubs are connected to."""
+
+    def connect(self, hub: str, token: str) -> AbstractAsyncContextManager[Client]:
+        """A client of a hub that shows a token."""
+
+    def kubeconfig(self, hub: str, token: str) -> bytes:
+        """A kubeconfig that leads to a hub and shows a token."""
+
+    def identity_of(self, member: str) -> Subject:
+        """As whom the agent of a new member is known."""
+
+    def provider_id(self, member: str, cluster_id: str) -> str:
+        """What a cluster is to the provider that upgrades it."""
+
+
+class UpdateRules(Protocol):
+    """What may be asked of a run, and the run as it is then: the rules of ``echelon.upgrade.intents``."""
+
+    def start_problems(self, run: UpdateRun) -> Sequence[object]: ...
+
+    def stop_problems(self, run: UpdateRun) -> Sequence[object]: ...
+
+    def skip_problems(self, run: UpdateRun, targets: Sequence[Any]) -> Sequence[object]: ...
+
+    def started(self, run: UpdateRun) -> UpdateRun: ...
+
+    def stopped(self, run: UpdateRun) -> UpdateRun: ...
+
+    def skipping(self, run: UpdateRun, targets: Sequence[Any]) -> UpdateRun: ...
+
+
+class GenerateRun(Protocol):
+    """The run of a profile for what is published now: it, or why there is none."""
+
+    async def __call__(self, client: Client, profile: AutoUpgradeProfile) -> UpdateRun | str: ...
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What a hub says of itself as a fleet."""
+
+    metadata: ObjectMeta
+    id: FleetId
+    location: str
+    tags: Mapping[str, str]
+    identity: Mapping[str, Any]
+    hub_profile: Mapping[str, Any] | None
+
+
+def record_of(config: Mapping[str, Any]) -> Record:
+    """Read the ConfigMap of a hub. What it does not say is the usual."""
+    data: Mapping[str, str] = config.get("data") or {}
+    profile = data.get(HUB_PROFILE)
+    return Record(
+        metadata=msgspec.convert(config["metadata"], ObjectMeta),
+        id=FleetId(
+            data.get(SUBSCRIPTION, DEFAULT_SUBSCRIPTION),
+            data.get(names.FLEET_RESOURCE_GROUP, DEFAULT_GROUP),
+            data.get(names.FLEET_NAME, DEFAULT_FLEET),
+        ),
+        location=data.get(LOCATION, DEFAULT_LOCATION),
+        tags=_json(data.get(TAGS)),
+        identity=_json(data.get(IDENTITY)) or {"type": "None"},
+        hub_profile=None if profile is None else _json(profile),
+    )
+
+
+def _json(text: str | None) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def record_data(id_: FleetId, location: str, parts: Mapping[str, Any]) -> dict[str, str]:
+    """The data of the ConfigMap; ``parts`` are tags, identity and the hub's profile."""
+    data = {
+        SUBSCRIPTION: id_.subscription,
+        names.FLEET_RESOURCE_GROUP: id_.group,
+        names.FLEET_NAME: id_.name,
+        LOCATION: location,
+    }
+    return data | {key: json.dumps(value, sort_keys=True) for key, value in parts.items() if value}

@@ -1,0 +1,119 @@
+"""Fleets: hubs, by what they say of themselves."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from echelon.arm.call import Call, Reply, object_of
+from echelon.arm.directory import CONFIG_MAPS, HUB_PROFILE, IDENTITY, RECORD, TAGS, Record, record_data, record_of
+from echelon.arm.envelope import check_preconditions, enveloped
+from echelon.arm.errors import invalid
+from echelon.arm.ids import FleetId
+from echelon.kube.errors import NotFound
+from echelon.kube.patches import MergePatch
+
+_IDENTITIES = ("None", "SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned")
+_MAX_TAGS = 50
+
+
+def shown(record: Record, id_: FleetId) -> dict[str, Any]:
+    """A fleet as it is on the wire."""
+    properties: dict[str, Any] = {"provisioningState": "Succeeded", "status": {}}
+    if record.hub_profile is not None:
+        properties["hubProfile"] = record.hub_profile
+    body = enveloped(record.metadata, str(id_), "", properties, name=record.id.name)
+    return {**body, "location": record.location, "tags": record.tags, "identity": record.identity}
+
+
+async def get(call: Call) -> Reply:
+    return Reply(body=shown(call.record, call.fleet))
+
+
+async def put(call: Call) -> Reply:
+    """Make the fleet as given; where it is, is fixed."""
+    _check(call)
+    body = object_of(call.body, "")
+    location = body.get("location")
+    if location is not None and (not isinstance(location, str) or _plain(location) != _plain(call.record.location)):
+        raise invalid(f"{location!r} cannot be set: the fleet is in {call.record.location!r}", "location")
+    properties = object_of(body.get("properties") or {}, "properties")
+    profile = properties.get("hubProfile")
+    if profile is not None:
+        object_of(profile, "properties.hubProfile")
+    parts = {TAGS: _tags(body.get("tags")), IDENTITY: _identity(body.get("identity"))}
+    return await _write(call, parts | {HUB_PROFILE: profile or call.record.hub_profile})
+
+
+async def patch(call: Call) -> Reply:
+    """Change tags and identity."""
+    _check(call)
+    body, record = object_of(call.body, ""), call.record
+    tags = _tags(body["tags"]) if "tags" in body else record.tags
+    identity = _identity(body["identity"]) if "identity" in body else record.identity
+    return await _write(call, {TAGS: tags, IDENTITY: identity, HUB_PROFILE: record.hub_profile})
+
+
+def _check(call: Call) -> None:
+    headers = call.headers
+    check_preconditions(call.record.metadata, headers.get("if-match"), headers.get("if-none-match"))
+
+
+async def _write(call: Call, parts: Mapping[str, Any]) -> Reply:
+    record = call.record
+    data = record_data(record.id, record.location, parts)
+    dropped = {key: None for key in (TAGS, IDENTITY, HUB_PROFILE) if key not in data}
+    notes = await call.notes(created=False)
+    namespace, name = RECORD
+    metadata: dict[str, Any] = {"name": name, "namespace": namespace, "annotations": notes}
+    try:
+        content = {
+            "metadata": {**metadata, "resourceVersion": record.metadata.resource_version},
+            "data": data | dropped,
+        }
+        written = await call.client.patch(CONFIG_MAPS, RECORD, MergePatch(content))
+    except NotFound:
+        written = await call.client.create({**CONFIG_MAPS.plain({}), "metadata": metadata, "data": data}, CONFIG_MAPS)
+    return Reply(body=shown(record_of(written), call.fleet))
+
+
+async def list_credentials(call: Call) -> Reply:
+    """A kubeconfig for the hub, with the token of the caller."""
+    text = call.directory.kubeconfig(call.hub, call.token)
+    return Reply(body={"kubeconfigs": [{"name": "hub", "value": base64.b64encode(text).decode()}]})
+
+
+def _plain(location: str) -> str:
+    return location.replace(" ", "").lower()
+
+
+def _tags(tags: Any) -> Mapping[str, str]:
+    if tags is None:
+        return {}
+    found = object_of(tags, "tags")
+    if len(found) > _MAX_TAGS:
+        raise invalid(f"{len(found)} tags are too many; want {_MAX_TAGS} at most", "tags")
+    for key, value in found.items():
+        if not isinstance(value, str) or not 0 < len(key) <= 512 or len(value) > 256:
+            raise invalid(
+                f"the tag {key!r:.100} is to be 1 to 512 characters with a text of at most 256", f"tags.{key}"
+            )
+    return dict(found)
+
+
+def _identity(identity: Any) -> Mapping[str, Any]:
+    if identity is None:
+        return {"type": "None"}
+    found = object_of(identity, "identity")
+    kinds = {kind.replace(" ", "").lower(): kind for kind in _IDENTITIES}
+    kind = kinds.get(str(found.get("type")).replace(" ", "").lower())
+    if kind is None:
+        raise invalid(f"{found.get('type')!r} is not accepted; want one of {', '.join(_IDENTITIES)}", "identity.type")
+    users = found.get("userAssignedIdentities")
+    if users is None:
+        return {"type": kind}
+    return {
+        "type": kind,
+        "userAssignedIdentities": {id_: {} for id_ in object_of(users, "identity.userAssignedIdentities")},
+    }
