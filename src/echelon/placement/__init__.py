@@ -5,7 +5,7 @@ of the policy and of the selected objects, and reports. The *scheduler* turns th
 binding a member. A *staged run* gives bindings their snapshot, in the order of a strategy; where a
 placement does not leave that to runs, a *rolling update* gives them the latest one. *Work
 generation* turns such a binding into Works for the member's agent and the agent's reports into the
-binding's status.
+binding's status. Beside them, *evictions* take cluster-scoped placements off single members.
 
 ``add_controllers`` adds them all to a manager.
 """
@@ -21,6 +21,7 @@ from echelon.api.work import Work
 from echelon.kube.controller import Controller, For, Request, Watches, generation_changed, labels_changed
 from echelon.kube.informer import Change
 from echelon.kube.manager import Manager
+from echelon.placement import eviction
 from echelon.placement import scope as scopes
 from echelon.placement.content import HubContent
 from echelon.placement.index import Related, binding_key, placement_key, run_key
@@ -42,6 +43,7 @@ def add_controllers(manager: Manager, settings: PlacementSettings, clock: Clock)
     content = HubContent(manager.client, manager.cache)
     for scope in (scopes.CLUSTER, scopes.NAMESPACED):
         _add_scope(manager, content, scope, settings, clock)
+    eviction.add_controllers(manager, clock)
 
 
 def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: PlacementSettings, clock: Clock) -> None:
