@@ -10,7 +10,7 @@ import sys
 
 from bench.figures import Figure, table
 
-SCENARIOS = ("startup", "overhead", "fleet", "apiserver")
+SCENARIOS = ("startup", "overhead", "fleet", "upgrade", "apiserver")
 
 
 def main() -> None:
