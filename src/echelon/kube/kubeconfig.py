@@ -115,6 +115,19 @@ def write(path: Path, entries: Sequence[Entry], *, current: str) -> None:
     Raises:
         OSError: the folder cannot be written to.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # created with mode 0600
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text(entries, current=current))
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def text(entries: Sequence[Entry], *, current: str) -> str:
+    """A kubeconfig with these contexts, as YAML."""
     document = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -123,15 +136,7 @@ def write(path: Path, entries: Sequence[Entry], *, current: str) -> None:
         "users": [{"name": entry.name, "user": _user_of(entry)} for entry in entries],
         "contexts": [{"name": entry.name, "context": _context_of(entry)} for entry in entries],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # created with mode 0600
-    try:
-        with os.fdopen(handle, "w") as file:
-            yaml.safe_dump(document, file, sort_keys=False)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    return yaml.safe_dump(document, sort_keys=False)
 
 
 def _cluster_of(entry: Entry) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from echelon.apiserver.access.signing import BadKey
 from echelon.apiserver.metadata import Summary
 from echelon.apiserver.storage import InUse, NewerFormat, StorageError
 from echelon.kube import kubeconfig
+from echelon.local.azure import EmbeddedDirectory, face_of
 from echelon.local.cluster import HUB
 from echelon.local.fleet import EmbeddedFleet, FleetOptions
 from echelon.local.members import DEFAULT_MEMBERS, MemberSpec
@@ -93,6 +94,8 @@ class EmbeddedHub:
         fleet = EmbeddedFleet(database, fleet_options, clock=clock)
         hub = cls(options, database, fleet, certificates, token, audit)
         try:
+            directory = EmbeddedDirectory(fleet, hub.url, certificates.authority.read_bytes())
+            fleet.mounts.put_before(face_of(directory, clock or SystemClock()))
             await hub._listen(options.port)
             started_before = options.data / "started"
             members = options.members or ([] if started_before.exists() else DEFAULT_MEMBERS)

@@ -9,7 +9,7 @@ A raw ASGI application. Clusters may be added and removed while it serves.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from echelon.local.tokens import cluster_of_token
 
@@ -24,11 +24,25 @@ _NOT_FOUND = b"no cluster is here; they are at /clusters/NAME, see the contexts 
 """Names no cluster: anybody may ask."""
 
 
+class Face(Protocol):
+    """An application beside the clusters."""
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is the application's."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
 class Mounts:
     """The clusters that are served, by name."""
 
     def __init__(self) -> None:
         self._clusters: dict[str, Application] = {}
+        self._face: Face | None = None
+
+    def put_before(self, face: Face) -> None:
+        """Let an application have the paths that it serves; those of clusters are never among them."""
+        self._face = face
 
     def add(self, name: str, application: Application) -> None:
         self._clusters[name] = application
@@ -43,6 +57,9 @@ class Mounts:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         name = path[len(_PREFIX) :].split("/", 1)[0] if path.startswith(_PREFIX) else ""
         cluster = self._clusters.get(name)
+        if self._face is not None and self._face.serves(path):
+            await self._face(scope, receive, send)
+            return
         if cluster is None and not path.startswith(_PREFIX):
             cluster = self._clusters.get(cluster_of_token(_bearer(scope)))
             if cluster is not None:

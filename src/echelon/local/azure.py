@@ -1,0 +1,74 @@
+"""An embedded fleet behind the ARM face: which hub there is, and what the members that clients add become.
+
+A managed cluster that nobody knows becomes a simulated one of the member's name; any other id goes to the
+provider that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from echelon.api.core import RBAC, Subject
+from echelon.api.fleet import UpdateRun
+from echelon.api.meta import Clock
+from echelon.api.upgrade import AutoUpgradeProfile
+from echelon.arm.call import Rules
+from echelon.arm.face import Face
+from echelon.kube import kubeconfig
+from echelon.kube.asgi import AsgiTransport
+from echelon.kube.client import Client
+from echelon.local.cluster import HUB
+from echelon.local.fleet import SIMULATED, EmbeddedFleet, agent_user
+from echelon.local.tokens import context_token
+from echelon.upgrade import intents
+from echelon.upgrade.asking import surroundings
+from echelon.upgrade.autoupgrade.generation import generate
+from echelon.upgrade.validation import Problem
+
+FIELD_MANAGER = "echelon-arm"
+_MANAGED_CLUSTER = "/providers/microsoft.containerservice/managedclusters/"
+
+
+class EmbeddedDirectory:
+    """The one hub of an embedded fleet. ``url`` says where it is served; ``authority`` (PEM) vouches for it."""
+
+    def __init__(self, fleet: EmbeddedFleet, url: Callable[[str], str], authority: bytes) -> None:
+        self._fleet = fleet
+        self._url = url
+        self._authority = authority
+
+    def hubs(self) -> Sequence[str]:
+        return (HUB,) if HUB in self._fleet.clusters else ()
+
+    @asynccontextmanager
+    async def connect(self, hub: str, token: str) -> AsyncIterator[Client]:
+        headers = {"Authorization": f"Bearer {token}"}
+        client = Client(AsgiTransport(self._fleet.clusters[hub].server, headers=headers), field_manager=FIELD_MANAGER)
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    def kubeconfig(self, hub: str, token: str) -> bytes:
+        shown = token if token.startswith(f"{hub}.") else context_token(hub, token)
+        entry = kubeconfig.Entry(hub, self._url(hub), self._authority, token=shown)
+        return kubeconfig.text([entry], current=hub).encode()
+
+    def identity_of(self, member: str) -> Subject:
+        return Subject(kind="User", name=agent_user(member), api_group=RBAC)
+
+    def provider_id(self, member: str, cluster_id: str) -> str:
+        return SIMULATED + member if _MANAGED_CLUSTER in cluster_id.lower() else cluster_id
+
+
+def face_of(directory: EmbeddedDirectory, clock: Clock) -> Face:
+    """The face over an embedded fleet."""
+
+    async def generated(client: Client, profile: AutoUpgradeProfile) -> UpdateRun | str:
+        now = clock.now()
+        runs = (await client.list(UpdateRun)).items
+        found = generate(profile, await surroundings(client, now), runs, now)
+        return str(found) if isinstance(found, Problem) else found.run
+
+    return Face(directory, Rules(intents, generated), clock)
