@@ -19,17 +19,16 @@ from echelon.api.cluster import MemberCluster
 from echelon.api.meta import Clock, KubeObject, Resource
 from echelon.api.work import Work
 from echelon.kube.controller import Controller, For, Request, Watches, generation_changed, labels_changed
-from echelon.kube.informer import Change
 from echelon.kube.manager import Manager
 from echelon.placement import eviction
 from echelon.placement import scope as scopes
+from echelon.placement.attention import MemberChanges
 from echelon.placement.content import HubContent
 from echelon.placement.index import Related, binding_key, placement_key, run_key
 from echelon.placement.keeper import SnapshotKeeper
 from echelon.placement.placements import PlacementReconciler
 from echelon.placement.rolling_update import RollingUpdateReconciler
 from echelon.placement.scheduler import Scheduler
-from echelon.placement.scheduling import concerns_scheduling
 from echelon.placement.scope import Approval, Scope
 from echelon.placement.settings import PlacementSettings
 from echelon.placement.staged.controller import StagedRunReconciler
@@ -55,9 +54,6 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
     works = WorkGenerator(client, cache, related, keeper, scope, settings, clock)
     rolling = RollingUpdateReconciler(client, related, keeper, scope, clock)
     runs = StagedRunReconciler(client, cache, related, keeper, placements, scope, settings, clock)
-
-    def every_placement(_: MemberCluster) -> Iterable[Request]:
-        return [Request(*placement.key) for placement in related.placements()]
 
     def every_run(_: MemberCluster) -> Iterable[Request]:
         return [request for placement in related.placements() for request in runs.runs_of(placement.key)]
@@ -85,10 +81,10 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
         Controller(
             f"{scope.name}-scheduler",
             scheduler.reconcile,
-            For(scope.placement),
+            For(scope.placement, generation_changed),
             Watches(scope.policy_snapshot, lambda obj: [Request(*placement_key(obj))]),
-            Watches(scope.binding, lambda obj: [Request(*placement_key(obj))]),
-            Watches(MemberCluster, every_placement, _concerns_scheduling),
+            Watches(scope.binding, lambda obj: [Request(*placement_key(obj))], generation_changed),
+            MemberChanges(related),
             workers=settings.workers,
         ),
         Controller(
@@ -120,7 +116,3 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
             coalesce=settings.run_coalescing,
         ),
     )
-
-
-def _concerns_scheduling(change: Change[MemberCluster]) -> bool:
-    return change.old is None or change.new is None or concerns_scheduling(change.old, change.new)

@@ -88,6 +88,15 @@ class Related:
     def policy_snapshots(self, placement: Key) -> Sequence[PolicySnapshot]:
         return self._cache.by_index(self._scope.policy_snapshot, _BY_PLACEMENT, text(placement))
 
+    def latest_policy(self, placement: Key) -> PolicySnapshot | None:
+        """The policy snapshot that holds."""
+        marked = [
+            snapshot
+            for snapshot in self.policy_snapshots(placement)
+            if snapshot.metadata.labels.get(names.IS_LATEST_SNAPSHOT) == "true"
+        ]
+        return max(marked, key=lambda snapshot: int(snapshot.metadata.labels[names.POLICY_INDEX]), default=None)
+
     def run(self, key: Key) -> Run | None:
         return cast(Run | None, self._cache.get(self._scope.run, key))
 

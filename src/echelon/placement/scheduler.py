@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import msgspec
 
 from echelon.api import names
-from echelon.api.binding import SCHEDULED, UNSCHEDULED, ResourceBindingSpec
+from echelon.api.binding import BOUND, SCHEDULED, UNSCHEDULED, ResourceBindingSpec
 from echelon.api.cluster import MemberCluster
 from echelon.api.conditions import SCHEDULED as SCHEDULED_CONDITION
 from echelon.api.conditions import (
@@ -30,7 +30,8 @@ from echelon.kube.controller import Request, Result
 from echelon.kube.errors import AlreadyExists
 from echelon.placement.index import Related
 from echelon.placement.policy import effective
-from echelon.placement.scheduling import Schedule, schedule, settled
+from echelon.placement.scheduling import Chosen, Schedule, schedule
+from echelon.placement.scheduling.decisions import settled
 from echelon.placement.scope import Binding, Placement, PolicySnapshot, Scope
 
 _UNSELECTED_SHOWN = 20
@@ -56,16 +57,16 @@ class Scheduler:
         if placement.metadata.deletion_timestamp is not None:
             await self._clean_up(placement, bindings)
             return None
-        policy = self._latest_policy(placement)
+        policy = self._related.latest_policy(request.key)
         if policy is None:
             return None
         alive = [binding for binding in bindings if binding.metadata.deletion_timestamp is None]
         outcome = schedule(
-            placement.metadata.name,
-            effective(policy.spec.policy),
+            effective(policy.spec.policy, policy.metadata.annotations),
             self._cache.list(MemberCluster),
-            frozenset(b.spec.target_cluster for b in alive if b.spec.state != UNSCHEDULED),
+            {b.spec.target_cluster: _chosen(b, policy) for b in alive if b.spec.state != UNSCHEDULED},
             self._clock.now(),
+            namespace=request.namespace,
         )
         await self._bind(placement, policy, outcome, alive, leaving=len(alive) < len(bindings))
         await self._report(policy, outcome)
@@ -94,14 +95,6 @@ class Scheduler:
         await self._client.patch_object(placement, msgspec.structs.replace(placement, metadata=metadata), lock=True)
 
     # bindings
-
-    def _latest_policy(self, placement: Placement) -> PolicySnapshot | None:
-        marked = [
-            snapshot
-            for snapshot in self._related.policy_snapshots(placement.key)
-            if snapshot.metadata.labels.get(names.IS_LATEST_SNAPSHOT) == "true"
-        ]
-        return max(marked, key=lambda snapshot: int(snapshot.metadata.labels[names.POLICY_INDEX]), default=None)
 
     async def _bind(
         self,
@@ -194,3 +187,10 @@ class Scheduler:
             target_clusters=tuple(settled(policy.status.target_clusters, shown)),
         )
         await self._client.patch_status(policy, msgspec.structs.replace(policy, status=status))
+
+
+def _chosen(binding: Binding, policy: PolicySnapshot) -> Chosen:
+    """What a binding tells of an earlier choice."""
+    spec = binding.spec
+    current = spec.scheduling_policy_snapshot_name == policy.metadata.name
+    return Chosen(decision=spec.cluster_decision, current=current, bound=spec.state == BOUND)
