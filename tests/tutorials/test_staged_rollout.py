@@ -1,6 +1,7 @@
 """The staged rollout tutorial with kubectl, undisturbed and with the hub killed between its steps.
 
-``staged-rollout.sh`` is kept as administrators run it. To stop it between two steps, bash is given a
+``staged-rollout.sh`` is kept as administrators run it, ``staged-rollout-namespaced.sh`` is the same for
+an application team in its namespace. To stop it between two steps, bash is given a
 DEBUG trap that tells this process of every step before it is taken, and waits for an answer.
 """
 
@@ -18,6 +19,7 @@ import pytest
 from ..processes import HubProcess
 
 SCRIPT = Path(__file__).parent / "staged-rollout.sh"
+NAMESPACED = Path(__file__).parent / "staged-rollout-namespaced.sh"
 TIMEOUT = 300.0
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on this machine")
@@ -50,10 +52,11 @@ KILLS = (
 )
 
 
-def test_tutorial(hub: HubProcess) -> None:
+@pytest.mark.parametrize("script", [SCRIPT, NAMESPACED], ids=["cluster", "namespaced"])
+def test_tutorial(hub: HubProcess, script: Path) -> None:
     environment = os.environ | {"KUBECONFIG": str(hub.kubeconfig)}
     done = subprocess.run(
-        ["bash", SCRIPT, "2s"], env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT
+        ["bash", script, "2s"], env=environment, capture_output=True, text=True, check=False, timeout=TIMEOUT
     )
     assert done.stdout.endswith("\n0 failed\n"), done.stdout
     assert done.returncode == 0
