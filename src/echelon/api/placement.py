@@ -10,8 +10,18 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
+from echelon.api.cluster import LABEL_KEY, LABEL_VALUE
 from echelon.api.fields import Field, Int32, Int64, IntOrPercent, Rule, Time, Value
 from echelon.api.meta import Condition, KubeObject, LabelSelector, Resource
+from echelon.api.scheduling_rules import (
+    CONSISTENT,
+    ONE_VALUE,
+    PROPERTY_NAME,
+    PROPERTY_VALUE,
+    QUALIFIED_NAME,
+    TOLERATIONS_ONLY_ADDED,
+    TOLERATIONS_UNIQUE,
+)
 
 GROUP = "placement.kubernetes-fleet.io"
 
@@ -94,28 +104,37 @@ class ResourceIdentifier(Value, frozen=True, kw_only=True):
 # -- policy -------------------------------------------------------------------------------------
 
 
+PropertyName = Annotated[str, Field("Name of the property.", max_length=317, pattern=QUALIFIED_NAME)]
+
+
 class PropertySelectorRequirement(Value, frozen=True, kw_only=True):
     """One comparison of a property of a member."""
 
-    name: Annotated[str, Field("Name of the property.")]
+    rules: ClassVar[tuple[Rule, ...]] = (PROPERTY_NAME, ONE_VALUE, PROPERTY_VALUE)
+
+    name: PropertyName
     operator: Annotated[
         PropertyOperator, Field("How the property of the member must compare with the value: Gt means greater.")
     ]
-    values: Annotated[tuple[str, ...], Field("What to compare with: one quantity.", max_items=1)]
+    values: Annotated[
+        tuple[Annotated[str, Field(max_length=64)], ...], Field("What to compare with: one quantity.", max_items=1)
+    ]
 
 
 class PropertySelector(Value, frozen=True, kw_only=True):
     """Selects members by their properties."""
 
     match_expressions: Annotated[
-        tuple[PropertySelectorRequirement, ...], Field("Comparisons that must all hold for a member.")
+        tuple[PropertySelectorRequirement, ...], Field("Comparisons that must all hold for a member.", max_items=30)
     ]
 
 
 class PropertySorter(Value, frozen=True, kw_only=True):
     """Prefers members by the rank of one of their properties."""
 
-    name: Annotated[str, Field("Name of the property.")]
+    rules: ClassVar[tuple[Rule, ...]] = (PROPERTY_NAME,)
+
+    name: PropertyName
     sort_order: Annotated[
         Literal["Ascending", "Descending"],
         Field("Descending prefers members with a large value, Ascending those with a small one."),
@@ -175,10 +194,11 @@ class ClusterAffinity(Value, frozen=True, kw_only=True):
     )
 
     required_during_scheduling_ignored_during_execution: Annotated[
-        ClusterSelector | None, Field("Only members that it selects are chosen.")
+        ClusterSelector | None, Field("Only members that it selects are chosen.", rules=CONSISTENT)
     ] = None
     preferred_during_scheduling_ignored_during_execution: Annotated[
-        tuple[PreferredClusterSelector, ...], Field("Members with a higher sum of weights are chosen first.")
+        tuple[PreferredClusterSelector, ...],
+        Field("Members with a higher sum of weights are chosen first.", max_items=100),
     ] = ()
 
 
@@ -219,11 +239,13 @@ class Toleration(Value, frozen=True, kw_only=True):
         ),
     )
 
-    key: Annotated[str, Field("Key of the taint; empty matches every key.")] = ""
+    key: Annotated[
+        str, Field("Key of the taint; empty matches every key.", max_length=317, pattern=f"^$|{LABEL_KEY}")
+    ] = ""
     operator: Annotated[
         Literal["Equal", "Exists"], Field("Whether the value of the taint must equal this one or may be any.")
     ] = "Equal"
-    value: Annotated[str, Field("Value of the taint.")] = ""
+    value: Annotated[str, Field("Value of the taint.", max_length=63, pattern=LABEL_VALUE)] = ""
     effect: Annotated[Literal["NoSchedule"] | None, Field("Effect of the taint; none matches every effect.")] = None
 
 
@@ -257,6 +279,7 @@ class PlacementPolicy(Value, frozen=True, kw_only=True):
             f" || !has(self.affinity.clusterAffinity.{PREFERRED})",
             "PreferredDuringSchedulingIgnoredDuringExecution will be ignored for placement policy type PickAll",
         ),
+        TOLERATIONS_ONLY_ADDED,
     )
 
     placement_type: Annotated[
@@ -272,7 +295,8 @@ class PlacementPolicy(Value, frozen=True, kw_only=True):
         tuple[TopologySpreadConstraint, ...], Field("How PickN spreads over the values of labels.")
     ] = ()
     tolerations: Annotated[
-        tuple[Toleration, ...], Field("Taints of members that do not keep this placement away.", max_items=100)
+        tuple[Toleration, ...],
+        Field("Taints of members that do not keep this placement away.", max_items=100, rules=(TOLERATIONS_UNIQUE,)),
     ] = ()
 
 
@@ -537,6 +561,10 @@ CLUSTER_SCOPED_RULES = (
         " exactly one resourceSelector with kind 'Namespace' is required",
     ),
     Rule("self.statusReportingScope == oldSelf.statusReportingScope", "statusReportingScope is immutable"),
+    Rule(
+        "has(oldSelf.policy) || !has(self.policy) || self.policy.placementType == 'PickAll'",
+        "placement type is immutable",
+    ),
 )
 
 
