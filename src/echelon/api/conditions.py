@@ -59,6 +59,7 @@ STATUS_TRIMMED: Final = "StatusTrimmed"
 
 SCHEDULING_POLICY_FULFILLED: Final = "SchedulingPolicyFulfilled"
 SCHEDULING_POLICY_UNFULFILLED: Final = "SchedulingPolicyUnfulfilled"
+INVALID_SCHEDULING_POLICY: Final = "InvalidSchedulingPolicy"
 INVALID_RESOURCE_SELECTORS: Final = "InvalidResourceSelectors"
 SCHEDULE_PENDING: Final = "SchedulePending"
 SCHEDULE_FAILED: Final = "ScheduleFailed"

@@ -16,12 +16,13 @@ import msgspec
 from echelon.api import names
 from echelon.api.binding import BOUND, SCHEDULED, UNSCHEDULED, ResourceBindingSpec
 from echelon.api.cluster import MemberCluster
-from echelon.api.conditions import SCHEDULED as SCHEDULED_CONDITION
 from echelon.api.conditions import (
+    INVALID_SCHEDULING_POLICY,
     SCHEDULING_POLICY_FULFILLED,
     SCHEDULING_POLICY_UNFULFILLED,
     set_condition,
 )
+from echelon.api.conditions import SCHEDULED as SCHEDULED_CONDITION
 from echelon.api.meta import Clock, Condition, ObjectMeta
 from echelon.api.snapshot import ClusterDecision, SchedulingPolicySnapshotStatus
 from echelon.kube.cache import SharedCache
@@ -32,6 +33,7 @@ from echelon.placement.index import Related
 from echelon.placement.policy import effective
 from echelon.placement.scheduling import Chosen, Schedule, schedule
 from echelon.placement.scheduling.decisions import settled
+from echelon.placement.scheduling.faults import fault
 from echelon.placement.scope import Binding, Placement, PolicySnapshot, Scope
 
 _UNSELECTED_SHOWN = 20
@@ -60,9 +62,13 @@ class Scheduler:
         policy = self._related.latest_policy(request.key)
         if policy is None:
             return None
+        wanted = effective(policy.spec.policy, policy.metadata.annotations)
+        if (problem := fault(wanted)) is not None:
+            await self._reject(policy, problem)
+            return None
         alive = [binding for binding in bindings if binding.metadata.deletion_timestamp is None]
         outcome = schedule(
-            effective(policy.spec.policy, policy.metadata.annotations),
+            wanted,
             self._cache.list(MemberCluster),
             {b.spec.target_cluster: _chosen(b, policy) for b in alive if b.spec.state != UNSCHEDULED},
             self._clock.now(),
@@ -168,6 +174,12 @@ class Scheduler:
 
     # status
 
+    async def _reject(self, policy: PolicySnapshot, problem: str) -> None:
+        """Say that the policy cannot be followed; members chosen before keep what they have."""
+        message = f"The scheduling policy is invalid: {problem}"
+        condition = Condition(SCHEDULED_CONDITION, "False", INVALID_SCHEDULING_POLICY, message)
+        await self._write(policy, condition, policy.status.target_clusters)
+
     async def _report(self, policy: PolicySnapshot, outcome: Schedule) -> None:
         count = len(outcome.selected)
         if outcome.fulfilled:
@@ -179,12 +191,15 @@ class Scheduler:
                 f"found {count} cluster(s) instead"
             )
             condition = Condition(SCHEDULED_CONDITION, "False", SCHEDULING_POLICY_UNFULFILLED, message)
-        observed = msgspec.structs.replace(condition, observed_generation=policy.metadata.generation)
         shown = (*outcome.selected, *outcome.unselected[:_UNSELECTED_SHOWN])[:_DECISIONS_SHOWN]
+        await self._write(policy, condition, settled(policy.status.target_clusters, shown))
+
+    async def _write(self, policy: PolicySnapshot, condition: Condition, decisions: Sequence[ClusterDecision]) -> None:
+        observed = msgspec.structs.replace(condition, observed_generation=policy.metadata.generation)
         status = SchedulingPolicySnapshotStatus(
             observed_crp_generation=int(policy.metadata.annotations.get(names.PLACEMENT_GENERATION, "0")),
             conditions=set_condition(policy.status.conditions, observed, self._clock.now()),
-            target_clusters=tuple(settled(policy.status.target_clusters, shown)),
+            target_clusters=tuple(decisions),
         )
         await self._client.patch_status(policy, msgspec.structs.replace(policy, status=status))
 

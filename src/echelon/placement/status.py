@@ -114,7 +114,7 @@ class MemberView(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the status is made of."""
+    """Everything that the status is made of; ``wanted`` is how many members PickN asks for."""
 
     kind: str
     run_kind: str
@@ -128,6 +128,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     resources_of: Callable[[str], Sequence[ResourceIdentifier]]
     selected: Sequence[ResourceIdentifier]
     bad_selectors: str | None = None
+    wanted: int | None = None
 
 
 def placement_status(view: View, before: PlacementStatus, now: datetime) -> PlacementStatus:
@@ -178,11 +179,13 @@ def _kept(before: Sequence[Condition], conditions: Sequence[Condition], now: dat
 
 def _members(view: View, before: PlacementStatus, now: datetime) -> list[PerClusterPlacementStatus]:
     earlier = {status.cluster_name: status.conditions for status in before.placement_statuses}
+    missing = _missing(view)
     result = []
     for decision in view.decisions:
         if decision.selected:
             status = _member(view, decision)
-        elif view.scheduled is not None and view.scheduled.status == "False":
+        elif missing:
+            missing -= 1
             status = PerClusterPlacementStatus(
                 conditions=(_condition(view, "Scheduled", "False", "ScheduleFailed", decision.reason),)
             )
@@ -191,6 +194,15 @@ def _members(view: View, before: PlacementStatus, now: datetime) -> list[PerClus
         conditions = _kept(earlier.get(status.cluster_name, ()), status.conditions, now)
         result.append(msgspec.structs.replace(status, conditions=conditions))
     return result
+
+
+def _missing(view: View) -> int:
+    """How many slots no member could fill."""
+    if view.scheduled is None or view.scheduled.status != "False":
+        return 0
+    if view.wanted is None:
+        return len(view.decisions)
+    return max(0, view.wanted - sum(decision.selected for decision in view.decisions))
 
 
 def _member(view: View, decision: ClusterDecision) -> PerClusterPlacementStatus:

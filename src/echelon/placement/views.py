@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from echelon.api import names
 from echelon.api.conditions import SCHEDULED, find_condition
 from echelon.api.placement import ResourceIdentifier
+from echelon.placement.policy import effective
 from echelon.placement.scope import Binding, Placement, PolicySnapshot, Scope, Snapshot
 from echelon.placement.status import MemberView, View
 
@@ -50,6 +51,7 @@ def status_view(
         resources_of=resources_of,
         selected=selected,
         bad_selectors=bad_selectors,
+        wanted=effective(policy.spec.policy, policy.metadata.annotations).number_of_clusters,
     )
 
 
