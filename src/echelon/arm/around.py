@@ -14,12 +14,12 @@ from starlette.requests import Request
 
 from echelon.arm import surroundings, versions
 from echelon.arm.call import Reply
-from echelon.arm.directory import CONFIG_MAPS, RECORD, Directory, Record, record_of
+from echelon.arm.directory import Directory, Record, read_record
 from echelon.arm.errors import ArmError, from_hub
 from echelon.arm.handlers import fleets
 from echelon.arm.requests import bearer
 from echelon.arm.router import Route
-from echelon.kube.errors import ApiError, Forbidden, NotFound, Unauthorized
+from echelon.kube.errors import ApiError, Forbidden, Unauthorized
 
 TENANT = surroundings.TENANT
 _PROVIDER = "/providers/Microsoft.ContainerService"
@@ -137,9 +137,7 @@ class Surroundings:
         for hub in self._directory.hubs():
             async with self._directory.connect(hub, token) as client:
                 try:
-                    config = await client.get(CONFIG_MAPS, RECORD)
-                except NotFound:
-                    config = {"metadata": {"name": RECORD[1], "namespace": RECORD[0]}}
+                    record = await read_record(client, hub, self._directory)
                 except Forbidden:
                     known = True
                     continue
@@ -147,6 +145,6 @@ class Surroundings:
                     refused = error
                     continue
             known = True
-            yield record_of(config)
+            yield record
         if refused is not None and not known:
             raise from_hub(refused, {}) from refused

@@ -20,6 +20,7 @@ from echelon.api.meta import ObjectMeta, Resource
 from echelon.api.upgrade import AutoUpgradeProfile
 from echelon.arm.ids import FleetId
 from echelon.kube.client import Client
+from echelon.kube.errors import NotFound
 from echelon.kube.kinds import Unstructured
 
 CONFIG_MAPS = Unstructured(Resource("", "v1", "configmaps", "ConfigMap", namespaced=True))
@@ -36,11 +37,24 @@ DEFAULT_FLEET = "fleet"
 DEFAULT_LOCATION = "local"
 
 
+class CannotCreate(Exception):
+    """There cannot be a hub for a fleet of this name; the message is one line for the user."""
+
+
 class Directory(Protocol):
     """Where the fleets are. What serves the face provides it."""
 
     def hubs(self) -> Sequence[str]:
         """The names by which hubs are connected to."""
+
+    def own(self) -> str:
+        """The hub that may make and remove others, if any can: it is never removed itself."""
+
+    async def create(self, fleet: str) -> str:
+        """Make a hub for a fleet; gives the name to connect by. Raises CannotCreate."""
+
+    async def remove(self, hub: str) -> None:
+        """Remove a hub, with all that it has."""
 
     def connect(self, hub: str, token: str) -> AbstractAsyncContextManager[Client]:
         """A client of a hub that shows a token."""
@@ -86,6 +100,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str]
     identity: Mapping[str, Any]
     hub_profile: Mapping[str, Any] | None
+
+
+async def read_record(client: Client, hub: str, directory: Directory) -> Record:
+    """What a hub says of itself. One that says nothing has the usual names, or the one that it was made by."""
+    try:
+        config: dict[str, Any] = await client.get(CONFIG_MAPS, RECORD)
+    except NotFound:
+        namespace, name = RECORD
+        data = {} if hub == directory.own() else {names.FLEET_NAME: hub}
+        config = {"metadata": {"name": name, "namespace": namespace}, "data": data}
+    return record_of(config)
 
 
 def record_of(config: Mapping[str, Any]) -> Record:

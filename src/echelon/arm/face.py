@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -20,14 +21,15 @@ from echelon.api.meta import Clock
 from echelon.arm import around, versions
 from echelon.arm.around import Answering
 from echelon.arm.call import Call, Reply, Rules
-from echelon.arm.directory import CONFIG_MAPS, RECORD, Directory, Record, record_of
-from echelon.arm.errors import ArmError, from_hub, not_found
+from echelon.arm.directory import CannotCreate, Directory, Record, read_record
+from echelon.arm.errors import ArmError, from_hub, not_allowed, not_found
+from echelon.arm.handlers import fleets
 from echelon.arm.ids import FleetId
 from echelon.arm.requests import base_of, bearer, body_of
 from echelon.arm.router import Match, Route, Router
 from echelon.arm.routes import FLEET_ROUTES, Operation
 from echelon.kube.client import Client
-from echelon.kube.errors import ApiError, NotFound
+from echelon.kube.errors import ApiError, Forbidden, Unauthorized
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -83,54 +85,89 @@ class Face:
     async def _operate(self, request: Request, match: Match[Any], operation: Operation) -> Reply:
         token = bearer(request)
         body = await body_of(request)
-        version = request.query_params.get("api-version")
+        version = request.query_params.get("api-version") or ""
         if operation.versioned:
             version = versions.checked(version, operation.type, operation.action)
         try:
-            async with self._fleet(match.names, token) as (hub, client, fleet, record):
-                call = Call(
-                    names=match.names,
-                    query=request.query_params,
-                    headers=request.headers,
-                    body=body,
-                    version=version or "",
-                    base=base_of(request),
-                    directory=self._directory,
-                    rules=self._rules,
-                    clock=self._clock,
-                    token=token,
-                    hub=hub,
-                    client=client,
-                    fleet=fleet,
-                    record=record,
-                )
-                reply = await operation.handler(call)
+            async with self._fleet(match.names, token) as found:
+                if found is None and operation.founds:
+                    reply = await self._make(request, match.names, token, body)
+                elif found is None and operation.handler is fleets.delete:
+                    reply = Reply(status=204)
+                elif found is None:
+                    raise not_found(str(_asked(match.names) or request.scope["path"]))
+                else:
+                    reply = await operation.handler(self._call(request, match.names, token, body, version, found))
         except ApiError as error:
             raise from_hub(error, operation.fields) from error
-        if operation.versioned:
-            return Reply(status=reply.status, body=versions.shaped(reply.body, version or ""), headers=reply.headers)
-        return reply
+        shown = versions.shaped(reply.body, version) if operation.versioned else reply.body
+        return Reply(status=reply.status, body=shown, headers=reply.headers)
+
+    def _call(
+        self, request: Request, names: Mapping[str, str], token: str, body: Any, version: str, found: _Found
+    ) -> Call:
+        return Call(
+            names=names,
+            query=request.query_params,
+            headers=request.headers,
+            body=body,
+            version=version,
+            base=base_of(request),
+            directory=self._directory,
+            rules=self._rules,
+            clock=self._clock,
+            token=token,
+            hub=found.hub,
+            client=found.client,
+            fleet=found.fleet,
+            record=found.record,
+        )
 
     @asynccontextmanager
-    async def _fleet(self, names: Mapping[str, str], token: str) -> AsyncIterator[tuple[str, Client, FleetId, Record]]:
-        """The hub of the fleet that a path leads to, spelled as the path does; of any fleet, if it leads to none."""
-        asked = FleetId(names["subscription"], names["group"], names["fleet"]) if "fleet" in names else None
+    async def _fleet(self, names: Mapping[str, str], token: str) -> AsyncIterator[_Found | None]:
+        """The hub of the fleet that a path leads to, spelled as the path does; any, if it leads to no fleet."""
+        asked = _asked(names)
+        refused: ApiError | None = None
         for hub in self._directory.hubs():
             async with self._directory.connect(hub, token) as client:
-                record = await _read_record(client)
+                try:
+                    record = await read_record(client, hub, self._directory)
+                except (Unauthorized, Forbidden) as error:
+                    refused = error
+                    continue
                 if asked is None or record.id.same_as(asked):
-                    yield hub, client, asked or record.id, record
+                    yield _Found(hub, client, asked or record.id, record)
                     return
-        raise not_found(str(asked))
+        if refused is not None:
+            raise refused
+        yield None
+
+    async def _make(self, request: Request, names: Mapping[str, str], token: str, body: Any) -> Reply:
+        """Make a fleet, by the right to do so on the hub that makes others."""
+        asked = _asked(names)
+        assert asked is not None
+        parts = fleets.founding(asked, body, request.headers)
+        async with self._directory.connect(self._directory.own(), token) as client:
+            await fleets.check_right(client, "create", asked)
+        try:
+            hub = await self._directory.create(asked.name.lower())
+        except CannotCreate as error:
+            raise not_allowed(str(error)) from error
+        async with self._directory.connect(hub, token) as client:
+            return await fleets.name_hub(client, asked, parts)
 
 
-async def _read_record(client: Client) -> Record:
-    """What a hub says of itself."""
-    try:
-        config = await client.get(CONFIG_MAPS, RECORD)
-    except NotFound:
-        config = {"metadata": {"name": RECORD[1], "namespace": RECORD[0]}}
-    return record_of(config)
+class _Found(msgspec.Struct, frozen=True):
+    """A fleet, as a request leads to it."""
+
+    hub: str
+    client: Client
+    fleet: FleetId
+    record: Record
+
+
+def _asked(names: Mapping[str, str]) -> FleetId | None:
+    return FleetId(names["subscription"], names["group"], names["fleet"]) if "fleet" in names else None
 
 
 def _response(reply: Reply, request: Request) -> Response:

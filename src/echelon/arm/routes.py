@@ -31,6 +31,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     action: str = ""
     fields: Mapping[str, str] = _NO_FIELDS
     versioned: bool = True
+    founds: bool = False
+    """Whether it makes the fleet, if that is not there."""
 
 
 def _on(type_: str, fields: Mapping[str, str], **handlers: Handler) -> list[Route[Operation]]:
@@ -56,8 +58,9 @@ def _action(type_: str, fields: Mapping[str, str], **handlers: Handler) -> list[
 
 FLEET_ROUTES: list[Route[Operation]] = [
     Route("GET", _FLEET, Operation(handler=fleets.get)),
-    Route("PUT", _FLEET, Operation(handler=fleets.put)),
+    Route("PUT", _FLEET, Operation(handler=fleets.put, founds=True)),
     Route("PATCH", _FLEET, Operation(handler=fleets.patch)),
+    Route("DELETE", _FLEET, Operation(handler=fleets.delete)),
     Route("POST", f"{_FLEET}/listCredentials", Operation(handler=fleets.list_credentials)),
     *_on(
         MEMBERS,

@@ -108,8 +108,10 @@ class SharedCache:
             while True:
                 self._task_added.clear()
                 added = asyncio.ensure_future(self._task_added.wait())
-                await asyncio.wait({added, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
-                added.cancel()
+                try:
+                    await asyncio.wait({added, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    added.cancel()
                 if (error := failure_of(self._tasks.values())) is not None:
                     raise error
         finally:

@@ -1,4 +1,4 @@
-"""An embedded fleet behind the ARM face: which hub there is, and what the members that clients add become.
+"""Embedded fleets behind the ARM face: which hubs there are, and what the members that clients add become.
 
 A managed cluster that nobody knows becomes a simulated one of the member's name; any other id goes to the
 provider that it names.
@@ -14,12 +14,15 @@ from echelon.api.fleet import UpdateRun
 from echelon.api.meta import Clock
 from echelon.api.upgrade import AutoUpgradeProfile
 from echelon.arm.call import Rules
+from echelon.arm.directory import CannotCreate
 from echelon.arm.face import Face
 from echelon.kube import kubeconfig
 from echelon.kube.asgi import AsgiTransport
 from echelon.kube.client import Client
-from echelon.local.cluster import HUB
-from echelon.local.fleet import SIMULATED, EmbeddedFleet, agent_user
+from echelon.local.fleet import SIMULATED, agent_user
+from echelon.local.fleets import EmbeddedFleets
+from echelon.local.mount import NameTaken
+from echelon.local.naming import HUB
 from echelon.local.tokens import context_token
 from echelon.upgrade import intents
 from echelon.upgrade.asking import surroundings
@@ -31,20 +34,33 @@ _MANAGED_CLUSTER = "/providers/microsoft.containerservice/managedclusters/"
 
 
 class EmbeddedDirectory:
-    """The one hub of an embedded fleet. ``url`` says where it is served; ``authority`` (PEM) vouches for it."""
+    """The hubs of an embedded server. ``url`` says where one is served; ``authority`` (PEM) vouches for it."""
 
-    def __init__(self, fleet: EmbeddedFleet, url: Callable[[str], str], authority: bytes) -> None:
-        self._fleet = fleet
+    def __init__(self, fleets: EmbeddedFleets, url: Callable[[str], str], authority: bytes) -> None:
+        self._fleets = fleets
         self._url = url
         self._authority = authority
 
     def hubs(self) -> Sequence[str]:
-        return (HUB,) if HUB in self._fleet.clusters else ()
+        return tuple(self._fleets.hubs())
+
+    def own(self) -> str:
+        return HUB
+
+    async def create(self, fleet: str) -> str:
+        try:
+            await self._fleets.create(fleet)
+        except NameTaken as error:
+            raise CannotCreate(str(error)) from error
+        return fleet
+
+    async def remove(self, hub: str) -> None:
+        await self._fleets.remove(hub)
 
     @asynccontextmanager
     async def connect(self, hub: str, token: str) -> AsyncIterator[Client]:
         headers = {"Authorization": f"Bearer {token}"}
-        client = Client(AsgiTransport(self._fleet.clusters[hub].server, headers=headers), field_manager=FIELD_MANAGER)
+        client = Client(AsgiTransport(self._fleets.hubs()[hub].server, headers=headers), field_manager=FIELD_MANAGER)
         try:
             yield client
         finally:

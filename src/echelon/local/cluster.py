@@ -11,14 +11,18 @@ from echelon.apiserver.metadata import Summary
 from echelon.kube.asgi import AsgiTransport
 from echelon.kube.client import Client
 from echelon.kube.rest import BeforeWrite
+from echelon.local.naming import FleetNames
 from echelon.local.simulation import served_version
 from echelon.local.tokens import Tokens, context_token
 
-HUB = "hub"
+_OWN = FleetNames()
 
 
 class EmbeddedCluster:
-    """A cluster by name. Start it before its first request, close it before the database."""
+    """A cluster by name. Start it before its first request, close it before the database.
+
+    ``served_as`` is the last part of its address.
+    """
 
     def __init__(
         self,
@@ -26,15 +30,17 @@ class EmbeddedCluster:
         database: Database[Summary],
         *,
         admin_token: str,
+        names: FleetNames = _OWN,
         access: AccessOptions | None = None,
         audit: AuditLog | None = None,
     ) -> None:
         self.name = name
+        self.served_as = names.served_as(name)
         self._tokens = Tokens()
-        for token in (admin_token, context_token(name, admin_token)):
+        for token in (admin_token, context_token(self.served_as, admin_token)):
             self._tokens.accept(token, User("echelon-admin", groups=(MASTERS,)))
         self._clients: dict[Client, str] = {}
-        keyspace = database.keyspace(name)
+        keyspace = database.keyspace(names.keyspace(name))
         self.server = ApiServer(
             keyspace,
             authenticator=self._tokens,

@@ -33,9 +33,10 @@ from echelon.kube.controller import Controller, For, Request, Result, Watches
 from echelon.kube.errors import NotFound
 from echelon.kube.manager import Manager
 from echelon.kube.rest import BeforeWrite
-from echelon.local.cluster import HUB, EmbeddedCluster
+from echelon.local.cluster import EmbeddedCluster
 from echelon.local.members import MemberSpec
-from echelon.local.mount import Mounts
+from echelon.local.mount import Mounts, NameTaken
+from echelon.local.naming import HUB, FleetNames
 from echelon.local.rights import HUB_USER, give, hub_rights, member_rights, user_of
 from echelon.local.simulations import Simulations
 from echelon.placement import PlacementSettings
@@ -56,7 +57,8 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     ``keys`` is the folder of the keys that sign tokens of service accounts, one a cluster; without it,
     such tokens end with the process. ``client_authority`` (PEM) issues client certificates, which all
-    clusters accept. ``before_write`` is called before each write of a client of the fleet (crash tests).
+    clusters accept. ``names`` says what the clusters are called. ``before_write`` is called before each
+    write of a client of the fleet (crash tests).
     """
 
     admin_token: str
@@ -67,6 +69,7 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     upgrade: UpgradeSettings = UpgradeSettings()
     providers: ProviderSettings = ProviderSettings()
     before_write: BeforeWrite | None = None
+    names: FleetNames = FleetNames()
 
 
 class _RunningAgent(msgspec.Struct, frozen=True):
@@ -82,11 +85,18 @@ class _RunningAgent(msgspec.Struct, frozen=True):
 class EmbeddedFleet:
     """Hub and members over one database."""
 
-    def __init__(self, database: Database[Summary], options: FleetOptions, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        database: Database[Summary],
+        options: FleetOptions,
+        *,
+        clock: Clock | None = None,
+        mounts: Mounts | None = None,
+    ) -> None:
         self._database = database
         self._options = options
         self._clock = clock or SystemClock()
-        self.mounts = Mounts()
+        self.mounts = mounts or Mounts()
         self.clusters: dict[str, EmbeddedCluster] = {}
         self._agents: dict[str, _RunningAgent] = {}
         self._simulations = Simulations(self._watch_over, self._clock, options.before_write)
@@ -107,7 +117,8 @@ class EmbeddedFleet:
         self._failed = asyncio.get_running_loop().create_future()
         self._simulations.first = {member.name: member.cluster for member in members if member.cluster is not None}
         hub = await self._start_cluster(HUB)
-        await asyncio.gather(*(self._start_cluster(name) for name in self._database.keyspaces() if name != HUB))
+        known = map(self._options.names.cluster, self._database.keyspaces())
+        await asyncio.gather(*(self._start_cluster(name) for name in known if name is not None and name != HUB))
         administrator = hub.administrator("echelon-up")
         await crds.install(administrator, manifests())
         await give(administrator, hub_rights())
@@ -159,6 +170,8 @@ class EmbeddedFleet:
     async def close(self) -> None:
         """Stop everything; what was written stays."""
         await self.stop()
+        for cluster in self.clusters.values():
+            self.mounts.remove(cluster.served_as)
         await asyncio.gather(*(cluster.close() for cluster in self.clusters.values()))
 
     def end_streams(self) -> None:
@@ -172,20 +185,25 @@ class EmbeddedFleet:
         cluster = EmbeddedCluster(
             name,
             self._database,
+            names=self._options.names,
             admin_token=self._options.admin_token,
-            access=self._access(name),
+            access=self._access(self._options.names.keyspace(name)),
             audit=self._options.audit,
         )
         await cluster.start()
+        try:
+            self.mounts.add(cluster.served_as, cluster.server)
+        except NameTaken:
+            await cluster.close()
+            raise
         self.clusters[name] = cluster
-        self.mounts.add(name, cluster.server)
         self.on_cluster()
         return cluster
 
-    def _access(self, name: str) -> AccessOptions:
+    def _access(self, keyspace: str) -> AccessOptions:
         keys = self._options.keys
         return AccessOptions(
-            signing_key=None if keys is None else keys / f"service-accounts-{name}.key",
+            signing_key=None if keys is None else keys / f"service-accounts-{keyspace}.key",
             client_authority=self._options.client_authority,
         )
 

@@ -23,9 +23,10 @@ from echelon.apiserver.metadata import Summary
 from echelon.apiserver.storage import InUse, NewerFormat, StorageError
 from echelon.kube import kubeconfig
 from echelon.local.azure import EmbeddedDirectory, face_of
-from echelon.local.cluster import HUB
 from echelon.local.fleet import EmbeddedFleet, FleetOptions
+from echelon.local.fleets import EmbeddedFleets
 from echelon.local.members import DEFAULT_MEMBERS, MemberSpec
+from echelon.local.naming import HUB
 from echelon.local.pki import Certificates, ensure_certificates
 from echelon.local.tokens import context_token, kept_token
 
@@ -58,12 +59,12 @@ class EmbeddedHub:
         self,
         options: HubOptions,
         database: Database[Summary],
-        fleet: EmbeddedFleet,
+        fleets: EmbeddedFleets,
         certificates: Certificates,
         token: str,
         audit: AuditLog,
     ) -> None:
-        self.fleet = fleet
+        self.fleets = fleets
         self.kubeconfig = options.kubeconfig or options.data / "kubeconfig"
         self._database = database
         self._certificates = certificates
@@ -91,18 +92,18 @@ class EmbeddedHub:
             client_authority=certificates.authority.read_bytes(),
             audit=audit,
         )
-        fleet = EmbeddedFleet(database, fleet_options, clock=clock)
-        hub = cls(options, database, fleet, certificates, token, audit)
+        fleets = EmbeddedFleets(database, fleet_options, clock=clock)
+        hub = cls(options, database, fleets, certificates, token, audit)
         try:
-            directory = EmbeddedDirectory(fleet, hub.url, certificates.authority.read_bytes())
-            fleet.mounts.put_before(face_of(directory, clock or SystemClock()))
+            directory = EmbeddedDirectory(fleets, hub.url, certificates.authority.read_bytes())
+            fleets.mounts.put_before(face_of(directory, clock or SystemClock()))
             await hub._listen(options.port)
             started_before = options.data / "started"
             members = options.members or ([] if started_before.exists() else DEFAULT_MEMBERS)
-            await fleet.start(members, options.releases)
+            await fleets.start(members, options.releases)
             started_before.touch()
             hub.write_kubeconfig()
-            fleet.on_cluster = hub.write_kubeconfig
+            fleets.on_cluster = hub.write_kubeconfig
         except BadKey as error:
             await hub.close()
             raise CannotServe(str(error)) from error
@@ -112,24 +113,29 @@ class EmbeddedHub:
         return hub
 
     @property
+    def fleet(self) -> EmbeddedFleet:
+        """The fleet of the hub itself."""
+        return self.fleets.own
+
+    @property
     def port(self) -> int:
         assert self._server is not None
         return self._server.port
 
     def url(self, cluster: str = HUB) -> str:
-        """Where a cluster is served."""
+        """Where a cluster is served, by the name that it is served as."""
         return f"https://{HOST}:{self.port}/clusters/{cluster}"
 
     async def wait(self) -> None:
         """Wait until a part of the hub fails; raises what it failed with."""
-        await self.fleet.wait()
+        await self.fleets.wait()
 
     async def close(self) -> None:
         """Finish what is under way, end connections, and close the data."""
-        await self.fleet.stop()
+        await self.fleets.stop()
         if self._server is not None:
             await self._server.stop()
-        await self.fleet.close()
+        await self.fleets.close()
         await self._database.close()
         self._audit.close()
 
@@ -140,7 +146,7 @@ class EmbeddedHub:
             CannotServe: the file cannot be written.
         """
         authority = self._certificates.authority.read_bytes()
-        clusters = [HUB, *sorted(name for name in self.fleet.clusters if name != HUB)]
+        clusters = [HUB, *sorted(name for name in self.fleets.served() if name != HUB)]
         entries = [
             kubeconfig.Entry(name, self.url(name), authority, token=context_token(name, self._token))
             for name in clusters
@@ -158,7 +164,7 @@ class EmbeddedHub:
         context.verify_mode = ssl.CERT_OPTIONAL  # who shows no certificate shows a token
         try:
             self._server = await serve(
-                self.fleet.mounts, host=HOST, port=port, tls=context, before_stop=self.fleet.end_streams
+                self.fleets.mounts, host=HOST, port=port, tls=context, before_stop=self.fleets.end_streams
             )
         except OSError as error:
             why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror

@@ -24,6 +24,10 @@ _NOT_FOUND = b"no cluster is here; they are at /clusters/NAME, see the contexts 
 """Names no cluster: anybody may ask."""
 
 
+class NameTaken(Exception):
+    """Something else is served by a name; the message is one line for the user."""
+
+
 class Face(Protocol):
     """An application beside the clusters."""
 
@@ -45,7 +49,9 @@ class Mounts:
         self._face = face
 
     def add(self, name: str, application: Application) -> None:
-        self._clusters[name] = application
+        """Serve a cluster by a name. Raises NameTaken when another one is served by it."""
+        if self._clusters.setdefault(name, application) is not application:
+            raise NameTaken(f"a cluster is served as {name!r} here already; choose another name")
 
     def remove(self, name: str) -> None:
         self._clusters.pop(name, None)

@@ -16,9 +16,9 @@ from echelon.arm.handlers.members import cluster_ids
 from echelon.arm.ids import is_name
 from echelon.arm.translation.runs import RUNS, run_to, spec_from, targets_from
 from echelon.arm.waiting import settled
-from echelon.kube.errors import ApiError
+from echelon.arm.writing import replace_spec
+from echelon.kube.errors import Conflict
 from echelon.kube.kinds import Unstructured
-from echelon.kube.patches import JsonPatch
 
 LONGEST = 50
 _RUN = Unstructured(UpdateRun.resource)
@@ -74,19 +74,7 @@ async def _create(call: Call, spec: Mapping[str, Any]) -> Reply:
 
 
 async def _replace(call: Call, run: UpdateRun, spec: Mapping[str, Any]) -> UpdateRun:
-    """Write a spec, provided that the run has not changed since it was read."""
-    notes = {**run.metadata.annotations, **await call.notes(created=False)}
-    return await call.client.patch(
-        UpdateRun,
-        call.name,
-        JsonPatch(
-            [
-                {"op": "test", "path": "/metadata/resourceVersion", "value": run.metadata.resource_version},
-                {"op": "add", "path": "/metadata/annotations", "value": notes},
-                {"op": "replace", "path": "/spec", "value": spec},
-            ]
-        ),
-    )
+    return await replace_spec(call.client, run, spec, await call.notes(created=False))
 
 
 async def _planned(call: Call, run: UpdateRun) -> UpdateRun:
@@ -165,12 +153,9 @@ async def _intend(
         if found_problems := problems(run):
             raise not_allowed(_in_arm(str(found_problems[0])))
         try:
-            notes = {**run.metadata.annotations, **await call.notes(created=False)}
-            metadata = msgspec.structs.replace(run.metadata, annotations=notes)
-            wanted = msgspec.structs.replace(changed(run), metadata=metadata)
-            written = await call.client.patch_object(run, wanted, lock=True)
-        except ApiError as error:
-            if error.code != 409 or tries == _TRIES - 1:
+            written = await _replace(call, run, msgspec.to_builtins(changed(run).spec))
+        except Conflict:
+            if tries == _TRIES - 1:
                 raise
             continue
         return Reply(body=await shown(call, await _heard(call, written)))

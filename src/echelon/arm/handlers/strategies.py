@@ -16,9 +16,9 @@ from echelon.arm.errors import invalid, not_allowed
 from echelon.arm.ids import is_name
 from echelon.arm.translation.profiles import profile_from, profile_to, strategy_from, strategy_to
 from echelon.arm.translation.runs import PROFILES, RUNS, STRATEGIES
+from echelon.arm.writing import replace_spec
 from echelon.kube.errors import AlreadyExists
 from echelon.kube.kinds import Unstructured
-from echelon.kube.patches import JsonPatch
 
 T = TypeVar("T", bound=KubeObject)
 LONGEST = 50
@@ -60,18 +60,7 @@ class Replaced(Generic[T]):
         call.check_preconditions(present)
         if present is None:
             return await self._create(call, spec)
-        notes = {**present.metadata.annotations, **await call.notes(created=False)}
-        changed = await call.client.patch(
-            self._kind,
-            call.name,
-            JsonPatch(
-                [
-                    {"op": "test", "path": "/metadata/resourceVersion", "value": present.metadata.resource_version},
-                    {"op": "add", "path": "/metadata/annotations", "value": notes},
-                    {"op": "replace", "path": "/spec", "value": spec},
-                ]
-            ),
-        )
+        changed = await replace_spec(call.client, present, spec, await call.notes(created=False))
         return Reply(body=self.shown(call, changed))
 
     async def _create(self, call: Call, spec: Mapping[str, Any]) -> Reply:
