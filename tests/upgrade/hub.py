@@ -33,7 +33,7 @@ from echelon.api.fleet import (
     UpdateStrategy,
 )
 from echelon.api.meta import KubeObject, ObjectMeta
-from echelon.api.upgrade import ClusterUpgrade, ReleaseCatalog
+from echelon.api.upgrade import AutoUpgradeProfile, ClusterUpgrade, ReleaseCatalog
 from echelon.apiserver import MASTERS, ApiServer, Database, StaticTokens, User, summarize
 from echelon.kube import crds
 from echelon.kube.asgi import AsgiTransport
@@ -53,7 +53,15 @@ BEGIN = datetime(2026, 3, 2, 9, tzinfo=UTC)  # a Monday
 GROUPS = ("fleet.echelon.dev", "cluster.kubernetes-fleet.io")
 USERS = ("admin", "controllers", "provider")
 WITHIN = 1800.0  # virtual seconds after which what is waited for will not come
-KINDS: Sequence[type[KubeObject]] = (UpdateRun, UpdateStrategy, Gate, ClusterUpgrade, MemberCluster, ReleaseCatalog)
+KINDS: Sequence[type[KubeObject]] = (
+    UpdateRun,
+    UpdateStrategy,
+    Gate,
+    ClusterUpgrade,
+    MemberCluster,
+    ReleaseCatalog,
+    AutoUpgradeProfile,
+)
 _DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions"
 Stored = Sequence[tuple[str, str, Mapping[str, Any]]]
 

@@ -137,6 +137,10 @@ class AutoUpgradeProfileStatus(Value, frozen=True, kw_only=True):
         tuple[str, ...], Field("The Kubernetes versions or node images that it goes to.")
     ] = ()
     last_update_run: Annotated[str, Field("The run that was made last.")] = ""
+    baseline_versions: Annotated[
+        tuple[str, ...] | None,
+        Field("What the channel held when the profile was first looked at; runs are made for what differs from it."),
+    ] = None
     conditions: Annotated[tuple[Condition, ...], CONDITIONS] = ()
 
 

@@ -4,10 +4,11 @@ A user makes an UpdateRun. Its controller plans it (``validation``, ``planning``
 upgrade of one member after the other, as the rollout engine decides (``translation``, ``observation``, ``reporting``,
 ``runs``): a ClusterUpgrade in the member's namespace each, which a provider brings to its end (``providers``). Where
 the order has gates, it makes Gates and waits (``gates``). Maintenance windows of members (``windows``) and what the
-release catalogue has where (``catalogue``, ``releases``, ``images``) say who can be upgraded now.
+release catalogue has where (``catalogue``, ``releases``, ``images``) say who can be upgraded now. Auto-upgrade
+profiles make and start runs when the catalogue grows (``autoupgrade``).
 
-``add_controllers`` adds the controller of runs to a manager. ``intents`` is what command lines need to start, stop and
-skip; ``preview`` gives the schedule of a run before anything is started.
+``add_controllers`` adds the controllers of runs and of profiles to a manager. ``intents`` is what command lines need
+to start, stop and skip; ``preview`` gives the schedule of a run before anything is started.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from echelon.api import names
 from echelon.api.cluster import MemberCluster
 from echelon.api.fleet import Gate, UpdateRun, UpdateStrategy
 from echelon.api.meta import Clock
-from echelon.api.upgrade import ClusterUpgrade, ReleaseCatalog
+from echelon.api.upgrade import AutoUpgradeProfile, ClusterUpgrade, ReleaseCatalog
 from echelon.kube.controller import Controller, For, Request, Watches, generation_changed
 from echelon.kube.informer import Change
 from echelon.kube.manager import Manager
+from echelon.upgrade.autoupgrade import history
+from echelon.upgrade.autoupgrade.controller import AutoUpgradeReconciler, run_matters
 from echelon.upgrade.fleet import Fleet, has_ended
 from echelon.upgrade.gates import Gates
 from echelon.upgrade.members import member_of
@@ -33,8 +36,13 @@ __all__ = ["UpgradeSettings", "add_controllers"]
 
 
 def add_controllers(manager: Manager, settings: UpgradeSettings, clock: Clock) -> None:
-    """Add the controller of update runs to a manager."""
+    """Add the controllers of update runs and of auto-upgrade profiles to a manager."""
     fleet = Fleet(manager.cache, settings)
+    _add_runs(manager, fleet, settings, clock)
+    _add_profiles(manager, fleet, settings, clock)
+
+
+def _add_runs(manager: Manager, fleet: Fleet, settings: UpgradeSettings, clock: Clock) -> None:
     gates = Gates(manager.client, manager.cache)
     runs = UpdateRunReconciler(manager.client, fleet, gates, settings, clock)
 
@@ -61,6 +69,27 @@ def add_controllers(manager: Manager, settings: UpgradeSettings, clock: Clock) -
             Watches(UpdateStrategy, every_run, generation_changed),
             workers=settings.workers,
             coalesce=settings.run_coalescing,
+        )
+    )
+
+
+def _add_profiles(manager: Manager, fleet: Fleet, settings: UpgradeSettings, clock: Clock) -> None:
+    profiles = AutoUpgradeReconciler(manager.client, manager.cache, fleet, clock)
+
+    def profile_of(run: UpdateRun) -> Iterable[Request]:
+        name = history.profile_of(run)
+        return [] if name is None else [Request("", name)]
+
+    manager.add(
+        Controller(
+            "auto-upgrade",
+            profiles.reconcile,
+            For(AutoUpgradeProfile, generation_changed),
+            Watches(UpdateRun, profile_of, run_matters),
+            Watches(MemberCluster, profiles.every_profile, _member_changed),
+            Watches(ReleaseCatalog, profiles.every_profile, generation_changed),
+            Watches(UpdateStrategy, profiles.every_profile, generation_changed),
+            coalesce=settings.auto_upgrade_coalescing,
         )
     )
 

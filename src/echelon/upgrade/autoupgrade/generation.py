@@ -13,7 +13,7 @@ twice is making it once. Profile and version are cut where a name would have mor
 for all of both.
 
 A run goes to one version and leaves out whoever is more than one minor version behind it: those are caught up step by
-step, each step a run of its own (see ``catching_up``). A run that is for some members only leaves the others out by
+step, each step a run of its own (see ``decision``). A run that is for some members only leaves the others out by
 ``spec.skips``.
 """
 
@@ -26,6 +26,7 @@ from datetime import datetime
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from echelon.api import names
 from echelon.api.fleet import (
@@ -40,6 +41,7 @@ from echelon.api.fleet import (
 from echelon.api.meta import ObjectMeta
 from echelon.api.upgrade import AutoUpgradeProfile
 from echelon.upgrade.autoupgrade.channels import NoTarget, Target, target_of
+from echelon.upgrade.autoupgrade.history import TRIGGER, Trigger
 from echelon.upgrade.members import Member
 from echelon.upgrade.validation import (
     Problem,
@@ -126,21 +128,29 @@ def too_far(member: Member, version: KubeVersion) -> str:
 # -- the run ------------------------------------------------------------------------------------
 
 
-def run_to(
-    profile: AutoUpgradeProfile, target: Target, members: Iterable[str] = (), skipped: Iterable[str] = ()
-) -> UpdateRun:
-    """The run of a profile to a target, not started. ``members``: whom alone it is for; ``skipped``: all others."""
-    update = update_to(profile, target)
+def run_to(profile: AutoUpgradeProfile, target: Target) -> UpdateRun:
+    """The run of a profile to a target for whom it can be, not started."""
     return UpdateRun(
-        metadata=ObjectMeta(
-            name=run_name(profile, target, members), labels={names.AUTO_UPGRADE_PROFILE: profile.metadata.name}
-        ),
+        metadata=ObjectMeta(name=run_name(profile, target), labels={names.AUTO_UPGRADE_PROFILE: profile.metadata.name}),
         spec=UpdateRunSpec(
-            managed_cluster_update=update,
+            managed_cluster_update=update_to(profile, target),
             update_strategy_name=profile.spec.update_strategy_name,
-            skips=tuple(SkipTarget(type="Member", name=name) for name in sorted(skipped)),
         ),
     )
+
+
+def automatic_run(
+    profile: AutoUpgradeProfile,
+    target: Target,
+    trigger: Trigger,
+    members: Iterable[str] = (),
+    others: Iterable[str] = (),
+) -> UpdateRun:
+    """The run of a profile to a target, started. To catch up: the members that it is for, and those to leave alone."""
+    run = run_to(profile, target)
+    metadata = replace(run.metadata, name=run_name(profile, target, members), annotations={TRIGGER: trigger})
+    skips = tuple(SkipTarget(type="Member", name=name) for name in sorted(others))
+    return replace(run, metadata=metadata, spec=replace(run.spec, state="Run", attempt=1, skips=skips))
 
 
 def update_to(profile: AutoUpgradeProfile, target: Target) -> ManagedClusterUpdate:
