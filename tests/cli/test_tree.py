@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from rich.console import Console, RenderableType
 
-from echelon.cli.outline import Run, outline, what_is_rolled_out
+from echelon.cli.kinds import Run
+from echelon.cli.outline import outline, what_is_rolled_out
 from echelon.cli.tree import ASCII, UNICODE, Glyphs, changes, clock, duration, event, explanation, failures, tree
 from echelon.cli.waiting import waits
 

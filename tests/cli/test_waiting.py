@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import shlex
+from pathlib import Path
 
-from echelon.api.conditions import INITIALIZED, PROGRESSING
+import msgspec
+
+from echelon.api.binding import ClusterResourceBinding, ResourceBindingSpec, ResourceBindingStatus
+from echelon.api.conditions import (
+    APPLIED,
+    AVAILABLE,
+    INITIALIZED,
+    OVERRIDDEN,
+    PROGRESSING,
+    ROLLOUT_STARTED,
+    WORK_SYNCHRONIZED,
+)
+from echelon.api.meta import ObjectMeta
+from echelon.api.snapshot import ClusterDecision
+from echelon.cli.access import Access
+from echelon.cli.outline import outline
 from echelon.cli.waiting import waits
 
 from . import runs
@@ -19,16 +33,18 @@ def test_a_timed_wait_names_its_end() -> None:
 
 
 def test_an_approval_names_the_command_that_gives_it() -> None:
-    (wait,) = waits(runs.waiting_for_approval(), kubectl="kubectl --context hub")
+    access = Access(kubeconfig=Path("/my hubs/one"), context="hub")
+    (wait,) = waits(runs.waiting_for_approval(), access=access)
     assert wait.what == "the approval of rollout-1-canary (stage canary)"
-    assert (wait.since, wait.until) == (at(97), None)
-    assert wait.unblock == "set the condition Approved of ClusterApprovalRequest rollout-1-canary"
-    words = shlex.split(wait.command.replace("'$(date -u +%FT%TZ)'", "2026-03-01T12:00:00Z"))
-    assert words[:6] == ["kubectl", "--context", "hub", "patch", "clusterapprovalrequests", "rollout-1-canary"]
-    (approved,) = json.loads(words[-1])["status"]["conditions"]
-    assert approved["type"] == "Approved"
-    assert approved["status"] == "True"
-    assert approved["observedGeneration"] == 1
+    assert (wait.since, wait.until, wait.unblock) == (at(97), None, "approve it")
+    assert wait.command == ("echelon rollout approve rollout-1 canary --kubeconfig '/my hubs/one' --context hub")
+
+
+def test_commands_for_a_namespace_name_it() -> None:
+    done = runs.waiting_for_approval()
+    namespaced = msgspec.structs.replace(done, metadata=msgspec.structs.replace(done.metadata, namespace="team"))
+    (wait,) = waits(namespaced)
+    assert wait.command == "echelon rollout approve rollout-1 canary -n team"
 
 
 def test_members_that_are_being_updated_are_named_up_to_three() -> None:
@@ -40,13 +56,35 @@ def test_members_that_are_being_updated_are_named_up_to_three() -> None:
 
 
 def test_a_run_that_is_not_started_says_how_to_start_it() -> None:
-    for run in (
-        runs.run([], runs.INITIALIZED_OK, state="Initialize"),
-        runs.run([], runs.INITIALIZED_OK, condition(PROGRESSING, "False", "UpdateRunStopped", 1), state="Stop"),
-    ):
-        (wait,) = waits(run)
-        assert wait.unblock == "set spec.state to Run"
-        assert shlex.split(wait.command)[-1] == '{"spec":{"state":"Run"}}'
+    initialized = runs.run([], runs.INITIALIZED_OK, state="Initialize")
+    stopped = runs.run([], runs.INITIALIZED_OK, condition(PROGRESSING, "False", "UpdateRunStopped", 1), state="Stop")
+    (first,) = waits(initialized)
+    (second,) = waits(stopped)
+    assert (first.what, first.since) == ("somebody to start it: it is only initialized", None)
+    assert (second.what, second.since) == ("somebody to resume it: it is stopped", at(1))
+    assert first.command == second.command == "echelon rollout resume rollout-1"
+
+
+def test_a_member_in_trouble_is_named_with_the_way_back() -> None:
+    stage = runs.stage("staging", [runs.updating("one", 1), runs.updating("two", 1)], runs.STAGE_STARTED)
+    run = runs.run([stage], runs.INITIALIZED_OK, condition(PROGRESSING, "True", "UpdateRunProgressing", 0))
+    broken = condition(AVAILABLE, "False", "NotAllWorkAreAvailable", 5, "the image cannot be pulled")
+    steps = [condition(step, "True", "Fine", 2) for step in (ROLLOUT_STARTED, OVERRIDDEN, WORK_SYNCHRONIZED, APPLIED)]
+    binding = ClusterResourceBinding(
+        metadata=ObjectMeta(name="web-two", generation=1),
+        spec=ResourceBindingSpec(
+            state="Bound",
+            resource_snapshot_name="web-4-snapshot",
+            scheduling_policy_snapshot_name="web-0",
+            target_cluster="two",
+            cluster_decision=ClusterDecision(cluster_name="two", selected=True, reason="picked"),
+        ),
+        status=ResourceBindingStatus(conditions=(*steps, broken)),
+    )
+    (wait,) = waits(run, outline(run, [binding]))
+    assert wait.what == "one, two in stage staging to be updated: on two, the image cannot be pulled"
+    assert wait.unblock.endswith("to go back instead, roll back")
+    assert wait.command == "echelon rollout rollback rollout-1"
 
 
 def test_a_run_that_cannot_be_initialized_yet_says_why() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import wraps
@@ -26,14 +28,19 @@ class Access(msgspec.Struct, frozen=True):
     kubeconfig: Path | None = None
     context: str | None = None
 
-    def kubectl(self) -> str:
-        """How kubectl is called to talk to the same hub."""
-        words = ["kubectl"]
+    def command(self, *words: str) -> str:
+        """A command line for the same hub, to be copied into a shell."""
+        line = [*program(), *words]
         if self.kubeconfig is not None:
-            words += ["--kubeconfig", str(self.kubeconfig)]
+            line += ["--kubeconfig", str(self.kubeconfig)]
         if self.context is not None:
-            words += ["--context", self.context]
-        return " ".join(words)
+            line += ["--context", self.context]
+        return shlex.join(line)
+
+
+def program() -> tuple[str, ...]:
+    """How the user calls this program: by its name, or as a plugin of kubectl."""
+    return ("kubectl", "echelon") if Path(sys.argv[0]).name == "kubectl-echelon" else ("echelon",)
 
 
 def access_options(command: Command) -> Command:
@@ -49,6 +56,18 @@ def access_options(command: Command) -> Command:
     )
     named_context = click.option("--context", metavar="NAME", help="Context of the hub; without it, the current one.")
     return cast(Command, named_file(named_context(call)))
+
+
+def namespace_option(command: Command) -> Command:
+    """Give a command ``-n``: the namespace of the kinds that it works with, empty for cluster-scoped ones."""
+    option = click.option(
+        "-n",
+        "--namespace",
+        metavar="NAME",
+        default="",
+        help="Namespace of a StagedUpdateRun or ResourcePlacement; without it, the cluster-scoped kinds.",
+    )
+    return option(command)
 
 
 @asynccontextmanager

@@ -13,12 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-
-import msgspec
 
 from echelon.api import names
-from echelon.api.binding import ClusterResourceBinding, ResourceBinding
 from echelon.api.conditions import (
     APPLIED,
     APPROVAL_REQUEST_APPROVED,
@@ -42,65 +38,18 @@ from echelon.api.conditions import (
 )
 from echelon.api.meta import Condition, parse_time
 from echelon.api.staged import (
-    ClusterStagedUpdateRun,
     ClusterUpdatingStatus,
-    StagedUpdateRun,
     StageTask,
     StageTaskStatus,
     StageUpdatingStatus,
 )
-
-Run = ClusterStagedUpdateRun | StagedUpdateRun
-Binding = ClusterResourceBinding | ResourceBinding
+from echelon.cli.items import Item, Part, State
+from echelon.cli.kinds import Binding, Run
 
 _ROUNDING = timedelta(seconds=1)
 _WAIT_TERM = re.compile(r"(\d+(?:\.\d+)?)(h|m|s)")
 _UNIT = {"h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
 _MEMBER_SKIPPED = "ClusterUpdatingSkipped"
-
-
-class State(StrEnum):
-    """Where a part of a run stands; the values are for people."""
-
-    NOT_STARTED = "not started"
-    UPDATING = "updating"
-    WAITING = "waiting"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    STUCK = "stuck"
-    SKIPPED = "skipped"
-    DONE = "done"
-    FAILED = "failed"
-
-
-OVER = frozenset({State.SKIPPED, State.DONE, State.FAILED})
-
-
-class Part(StrEnum):
-    """What a line of the outline is."""
-
-    RUN = "run"
-    STAGE = "stage"
-    MEMBER = "member"
-    WAIT = "timed wait"
-    APPROVAL = "approval"
-
-
-class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a run. ``note`` says what is worth knowing besides; ``until`` is when a wait ends."""
-
-    part: Part
-    name: str
-    state: State
-    since: datetime | None = None
-    ended: datetime | None = None
-    until: datetime | None = None
-    note: str = ""
-    items: tuple[Item, ...] = ()
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in OVER
 
 
 def outline(run: Run, bindings: Iterable[Binding] = ()) -> Item:
@@ -276,6 +225,7 @@ def _member(cluster: ClusterUpdatingStatus, binding: Binding | None) -> Item:
     succeeded = find_condition(cluster.conditions, SUCCEEDED)
     state, note = _member_state(started, succeeded, binding)
     return Item(
+        troubled=state is State.UPDATING and binding is not None and _is_troubled(binding),
         part=Part.MEMBER,
         name=cluster.cluster_name,
         state=state,
@@ -316,6 +266,13 @@ def _holdup(binding: Binding) -> str:
         if condition.status != "True":
             return condition.message if condition.status == "False" else doing
     return ""
+
+
+def _is_troubled(binding: Binding) -> bool:
+    return any(
+        condition.status == "False" and condition.observed_generation == binding.metadata.generation
+        for condition in binding.status.conditions
+    )
 
 
 def _moment(condition: Condition) -> datetime:

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from echelon.cli.access import Access, access_options, connected
-from echelon.cli.outline import Run, outline, what_is_rolled_out
+from echelon.cli.kinds import Run
+from echelon.cli.outline import outline, what_is_rolled_out
 from echelon.cli.runs import bindings_of, get_run, list_runs, local_now
 from echelon.cli.transport import brief_transport
 from echelon.cli.tree import clock, explanation, failures, glyphs_for, state_style, took, tree
@@ -45,7 +46,7 @@ async def _one(console: Console, name: str, namespace: str, access: Access) -> N
     if item.is_over:
         console.print(failures(item))
         return
-    for wait in waits(run, item, kubectl=access.kubectl()):
+    for wait in waits(run, item, access=access):
         console.print(explanation([wait], now))
         if wait.command:  # whole, to be copied
             console.print(f"  {wait.command}", style="cyan", markup=False, soft_wrap=True)

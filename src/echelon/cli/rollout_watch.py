@@ -8,9 +8,10 @@ from rich.console import Console
 from echelon.cli.access import Access, access_options, connected
 from echelon.cli.errors import INTERRUPTED, Failed
 from echelon.cli.follow import Gone, follow
+from echelon.cli.items import State
 from echelon.cli.logs import log_to_stderr
 from echelon.cli.loop import run
-from echelon.cli.outline import State, outline
+from echelon.cli.outline import outline
 from echelon.cli.runs import get_run
 from echelon.kube.http import HttpTransport
 

@@ -23,7 +23,9 @@ from echelon.api.placement import ClusterResourcePlacement
 from echelon.api.snapshot import ClusterResourceSnapshot
 from echelon.api.staged import ClusterApprovalRequest, ClusterStagedUpdateRun, UpdateRunSpec
 from echelon.cli.follow import follow
-from echelon.cli.outline import Part, Run, State, outline
+from echelon.cli.items import Part, State
+from echelon.cli.kinds import Run
+from echelon.cli.outline import outline
 from echelon.cli.runs import local_now
 from echelon.cli.tables import server_table
 from echelon.kube.client import Client

@@ -1,9 +1,10 @@
-"""A staged run on a terminal: a tree with aligned columns, or one line for each thing that happened.
+"""A run on a terminal: a tree with aligned columns, or one line for each thing that happened.
 
 Pure: an outline and a moment give renderables of ``rich``. Colours are the sixteen that every
 terminal has in its own scheme, so the tree reads on dark and on light; every state has a symbol and
 a word as well, so it reads without colours. Where the terminal cannot show the symbols, ASCII
-stands in. A stage with many members shows those that matter and counts the others.
+stands in. A stage or group with many members shows those that matter and counts the others. While it is followed,
+what is under way has a bar.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from echelon.cli.outline import Item, Part, State
+from echelon.cli.items import Item, Part, State
 from echelon.cli.waiting import Wait
 
 MEMBERS_SHOWN = 12
@@ -33,18 +34,24 @@ _STYLES: Mapping[State, str] = {
     State.SKIPPED: "dim",
     State.DONE: "green",
     State.FAILED: "bold red",
+    State.PLANNED: "dim",
 }
 _WORDS: Mapping[tuple[Part, State], str] = {
     (Part.MEMBER, State.DONE): "updated",
     (Part.MEMBER, State.NOT_STARTED): "",
     (Part.STAGE, State.NOT_STARTED): "",
+    (Part.GROUP, State.NOT_STARTED): "",
     (Part.WAIT, State.DONE): "elapsed",
     (Part.WAIT, State.NOT_STARTED): "",
     (Part.APPROVAL, State.DONE): "approved",
     (Part.APPROVAL, State.NOT_STARTED): "",
+    (Part.GATE, State.DONE): "passed",
+    (Part.GATE, State.NOT_STARTED): "",
 }
 _SHORT = {Part.APPROVAL: "approval", Part.WAIT: "wait"}
-_ALWAYS_SHOWN = (State.FAILED, State.UPDATING, State.STUCK)
+_ALWAYS_SHOWN = (State.FAILED, State.UPDATING, State.STUCK, State.WAITING)
+_BAR = 10  # columns
+_SCOPES = (Part.STAGE, Part.GROUP)
 
 
 class Glyphs(msgspec.Struct, frozen=True):
@@ -54,6 +61,7 @@ class Glyphs(msgspec.Struct, frozen=True):
     last: str
     line: str
     more: str
+    bar: str  # what is done, and what is not
     symbols: Mapping[State, str]
     frames: str  # of the symbol of what is being updated, ten a second
 
@@ -63,6 +71,7 @@ UNICODE = Glyphs(
     last="╰─ ",
     line="│  ",
     more="…",
+    bar="━┄",
     symbols={
         State.NOT_STARTED: "○",
         State.UPDATING: "●",
@@ -73,6 +82,7 @@ UNICODE = Glyphs(
         State.SKIPPED: "⊘",
         State.DONE: "✓",
         State.FAILED: "✗",
+        State.PLANNED: "○",
     },
     frames="⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏",
 )
@@ -81,6 +91,7 @@ ASCII = Glyphs(
     last="`- ",
     line="|  ",
     more="...",
+    bar="=-",
     symbols={
         State.NOT_STARTED: ".",
         State.UPDATING: "*",
@@ -91,6 +102,7 @@ ASCII = Glyphs(
         State.SKIPPED: "-",
         State.DONE: "+",
         State.FAILED: "x",
+        State.PLANNED: ".",
     },
     frames="|/-\\",
 )
@@ -99,6 +111,26 @@ ASCII = Glyphs(
 def glyphs_for(console: Console) -> Glyphs:
     """What a console can show."""
     return ASCII if console.options.ascii_only else UNICODE
+
+
+_WORD_STYLES: Mapping[str, str] = {
+    "Completed": "green",
+    "joined": "green",
+    "Failed": "bold red",
+    "unhealthy": "red",
+    "Running": "cyan",
+    "Pending": "yellow",
+    "Stopping": "yellow",
+    "Stopped": "yellow",
+    "Skipped": "dim",
+    "NotStarted": "dim",
+    "disabled": "dim",
+}
+
+
+def word_style(word: str) -> str:
+    """The style of a word in a table: of a state as the hub writes it, none for other words."""
+    return _WORD_STYLES.get(word, "")
 
 
 def state_style(state: State) -> str:
@@ -133,9 +165,29 @@ def tree(
             name,
             Text(word(line.item), style=style),
             Text(took(line.item, now), style="dim"),
-            Text(" ".join((line.note or _note(line.item, now)).split()), style=_note_style(line.item)),
+            _bar(line.item, glyphs if moving else None).append(
+                " ".join((line.note or _note(line.item, now)).split()), style=_note_style(line.item)
+            ),
         )
     return table
+
+
+def _bar(item: Item, glyphs: Glyphs | None) -> Text:
+    """How far a part is that is under way, as a bar; nothing for others, and without glyphs."""
+    if glyphs is None or item.state not in (State.UPDATING, State.WAITING, State.STOPPING):
+        return Text()
+    done, total = item.steps_done, item.steps
+    if item.part in _SCOPES:
+        members = list(item.members())
+        done, total = sum(member.is_over for member in members), len(members)
+    if not total:
+        return Text()
+    full = _BAR * done // total
+    return (
+        Text()
+        .append(glyphs.bar[0] * full, style=_STYLES[State.DONE])
+        .append(glyphs.bar[1] * (_BAR - full) + " ", style="dim")
+    )
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -185,13 +237,13 @@ def _name_style(item: Item) -> str:
         return "bold"
     if item.state is State.NOT_STARTED:
         return "dim"
-    return "bold" if item.part is Part.STAGE else ""
+    return "bold" if item.part in _SCOPES else ""
 
 
 def _note_style(item: Item) -> str:
     if item.state in (State.FAILED, State.STUCK):
         return "red"
-    return "" if item.state is State.WAITING and item.part is not Part.STAGE else "dim"
+    return "" if item.state is State.WAITING and item.part not in _SCOPES else "dim"
 
 
 def word(item: Item) -> str:
@@ -209,22 +261,23 @@ def took(item: Item, now: datetime) -> str:
 
 
 def _note(item: Item, now: datetime) -> str:
-    if item.part is Part.STAGE:
-        return item.note or _stage_note(item)
+    if item.part in _SCOPES:
+        return item.note or _scope_note(item)
     if item.state is not State.WAITING:
         return item.note
     if item.until is not None:
         left = duration(max(item.until - now, timedelta(0)))
-        return f"until {clock(item.until, now)}, {left} left"
+        why = f"{item.note}; " if item.note else ""
+        return f"{why}until {clock(item.until, now)}, {left} left"
     if item.part is Part.APPROVAL:
         return f"since {clock(item.since, now)}: {item.name}" if item.since else item.name
     return item.note
 
 
-def _stage_note(stage: Item) -> str:
-    members = [item for item in stage.items if item.part is Part.MEMBER]
+def _scope_note(scope: Item) -> str:
+    members = list(scope.members())
     total = f"{len(members)} member{'s' * (len(members) != 1)}"
-    if stage.state in (State.DONE, State.SKIPPED, State.NOT_STARTED):
+    if scope.state in (State.DONE, State.SKIPPED, State.NOT_STARTED, State.PLANNED):
         return total
     return f"{sum(member.is_over for member in members)} of {total}"
 
