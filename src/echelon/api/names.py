@@ -56,6 +56,7 @@ PREVIOUS_BINDING_STATE: Final = PREFIX + "previous-binding-state"
 PARENT_SNAPSHOT_NAME: Final = PREFIX + "parent-resource-snapshot-name"
 PARENT_OVERRIDE_HASH: Final = PREFIX + "parent-resource-override-snapshot-hash"
 PARENT_CLUSTER_OVERRIDE_HASH: Final = PREFIX + "parent-cluster-resource-override-snapshot-hash"
+OVERRIDE_LABELS: Final = OWN_PREFIX + "member-labels"  # on a Work: the member's labels that overrides looked at
 SPEC_HASH: Final = PREFIX + "spec-hash"
 LAST_APPLIED: Final = PREFIX + "last-applied-configuration"
 CLUSTER_RESOURCE_ID: Final = OWN_PREFIX + "cluster-resource-id"
@@ -93,6 +94,9 @@ RESOURCE_PROPERTY_PREFIX: Final = "resources.kubernetes-fleet.io/"  # then total
 # -- namespaces and names -----------------------------------------------------------------------
 
 SYSTEM_NAMESPACE: Final = "fleet-system"
+FLEET_CONFIG_MAP: Final = "fleet"  # there: what the fleet is called, in the two keys below
+FLEET_NAME: Final = "fleetName"
+FLEET_RESOURCE_GROUP: Final = "resourceGroup"
 MEMBER_NAMESPACE_PREFIX: Final = "fleet-member-"
 RESERVED_NAMESPACE_PREFIXES: Final = ("fleet-", "kube-")
 DELETE_STAGE: Final = PREFIX + "deleteStage"

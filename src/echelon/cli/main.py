@@ -2,7 +2,7 @@
 
 Every command lives in a module of its own that is imported when it is called, so that a command
 that reads answers at once. Exit codes: 0 done, 1 the operation failed, 2 the command could not be
-taken as it was given (bad options, a port in use, data of a newer version), 130 interrupted.
+taken as it was given (bad options, a port in use, data of a newer version), 3 a wait whose time is up, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,17 @@ from echelon.cli.lazy import LazyGroup
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "up": ("echelon.cli.up:up", "Start a hub with members on this machine."),
     "demo": ("echelon.cli.demo:demo", "Play a staged rollout on a hub of its own."),
+    "member": ("echelon.cli.fleet.member:member", "See and change the members of the fleet."),
+    "updaterun": ("echelon.cli.fleet.updaterun:updaterun", "Upgrade the clusters of the fleet, stage by stage."),
+    "updatestrategy": (
+        "echelon.cli.fleet.updatestrategy:updatestrategy",
+        "Keep orders of stages and groups for update runs.",
+    ),
+    "gate": ("echelon.cli.fleet.gate:gate", "See and approve the gates at which update runs wait."),
+    "autoupgradeprofile": (
+        "echelon.cli.fleet.autoupgradeprofile:autoupgradeprofile",
+        "Have update runs made and started when there is something new.",
+    ),
     "hub": ("echelon.cli.hub:hub", "Back an embedded hub up, and restore it."),
     "rollout": ("echelon.cli.rollout:rollout", "Follow staged rollouts and see what they wait for."),
 }
