@@ -30,8 +30,9 @@ soak: .venv/.synced  ## the long tests: kill loops, long runs
 bench: .venv/.synced  ## measure a fresh embedded hub against the budgets
 	$(BIN)/python -m bench
 
-crds: .venv/.synced  ## write deploy/crds from the typed kinds
+crds: .venv/.synced  ## write deploy/crds and deploy/roles from what they are made of
 	$(BIN)/python -m echelon.api.crds deploy/crds
+	$(BIN)/python -m echelon.api.roles deploy/roles
 
 clean:  ## remove what the targets made
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

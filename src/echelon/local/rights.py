@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from echelon.api import cluster, fleet, placement
+from echelon.api import cluster, fleet, placement, roles
 from echelon.api.core import RBAC, Subject
 from echelon.api.meta import Resource
 from echelon.apiserver import User
@@ -66,8 +66,8 @@ _PROVIDER_NOTES: Rules = [{"apiGroups": [""], "resources": ["configmaps"], "verb
 
 
 def hub_rights() -> list[dict[str, Any]]:
-    """The role of the hub's controllers, and its binding."""
-    return [_role(_HUB_ROLE, _HUB_RULES), _binding(_HUB_ROLE, _HUB_ROLE, HUB_USER)]
+    """The role of the hub's controllers, and its binding; and the roles that the hub offers to people."""
+    return [_role(_HUB_ROLE, _HUB_RULES), _binding(_HUB_ROLE, _HUB_ROLE, HUB_USER), *roles.manifests()]
 
 
 def member_rights(agent: str) -> list[dict[str, Any]]:
