@@ -368,6 +368,8 @@ async def test_a_provider_that_cannot_begin_before_a_time_gives_up_the_place(hub
     assert hub.upgrades("m1") == []
     await hub.until(lambda: hub.state() == "Completed", within=3600)
     assert provider.began() == ["m2", "m1"]
+    requests = [path for _, method, path in hub.writes if method == "POST" and path.endswith("/clusterupgrades")]
+    assert len(requests) == 3  # of m1 twice: asked for, taken back, asked for once it can begin
 
 
 # -- strangers ----------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ class View(Struct, frozen=True, kw_only=True):
     * ``members`` of the fleet by name.
     * ``upgrades``: of each member the ClusterUpgrade that this run made last.
     * ``rivals``: members that another run is upgrading, and which.
-    * ``refused``: members that could not be started in this pass, and why.
+    * ``refused``: members that could not be started in this pass, or whose upgrade it took back, and why.
     """
 
     members: Mapping[str, Member]

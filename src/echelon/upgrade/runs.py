@@ -35,7 +35,7 @@ from echelon.kube.controller import Request, Result
 from echelon.kube.errors import AlreadyExists, ApiError, NotFound
 from echelon.rollout import Decision, InvalidPlan, Plan, Progress, Start, State, decide
 from echelon.upgrade import images, moments, planning, reporting
-from echelon.upgrade.fleet import Fleet, has_ended
+from echelon.upgrade.fleet import Fleet, has_ended, member_name
 from echelon.upgrade.gates import Gates
 from echelon.upgrade.observation import NO_NAMESPACE, START_FAILED, Observation, Obstacle, View, has_begun, observe
 from echelon.upgrade.patching import status_patch
@@ -52,10 +52,14 @@ _LATE = 0.001  # seconds after a moment at which a timer for it fires: one that 
 
 
 class _Memory(Struct, frozen=True):
-    """How far a run was at the end of a pass: right as long as the status on the hub is still ``status``."""
+    """How far a run was at the end of a pass: right as long as the status on the hub is still ``status``.
+
+    ``reported`` is what that is to become; it differs from ``status`` while its write is not due.
+    """
 
     uid: str
     status: UpdateRunStatus
+    reported: UpdateRunStatus
     plan: Plan
     progress: Progress
     written_at: float
@@ -155,9 +159,9 @@ class UpdateRunReconciler:
     async def _execute(self, run: UpdateRun) -> Result | None:
         name, now = run.metadata.name, self._clock.now()
         members, begun = self._fleet.members(), self._fleet.upgrades(run).keys()
-        stages = run.status.stages
-        fresh = planning.refreshed(stages, run.status.strategy, members.values(), self._settings, begun)
-        status = replace(run.status, stages=fresh) if fresh is not stages else run.status
+        known = self._known(run)
+        fresh = planning.refreshed(known.stages, known.strategy, members.values(), self._settings, begun)
+        status = replace(known, stages=fresh) if fresh is not known.stages else known
         if run.status.start_time is None:
             status = self._with_images(run, status, now)
             if run.spec.state == "Run":
@@ -179,10 +183,15 @@ class UpdateRunReconciler:
         memory = self._memories.get(run.metadata.name)
         return memory if memory is not None and memory.uid == run.metadata.uid else None
 
+    def _known(self, run: UpdateRun) -> UpdateRunStatus:
+        """The status of a run, with what was found out since it was written."""
+        memory = self._memory(run)
+        return memory.reported if memory is not None and memory.status == run.status else run.status
+
     def _recall(self, run: UpdateRun, status: UpdateRunStatus) -> tuple[Plan, Progress]:
         """Plan and progress: as remembered, or read from the status."""
         memory = self._memory(run)
-        if memory is not None and status.stages is run.status.stages and memory.status == run.status:
+        if memory is not None and status.stages is memory.reported.stages and memory.status == run.status:
             return memory.plan, memory.progress
         plan = plan_of(status)
         return plan, progress_of(plan, status)
@@ -198,6 +207,7 @@ class UpdateRunReconciler:
             seen = observe(run, status, progress, view, self._windows.of, now)
             for upgrade in seen.withdrawn:
                 await self._withdraw(upgrade)
+                refused[member_name(upgrade)] = seen.obstacles[member_name(upgrade)]
             decision = decide(plan, progress, seen.facts, now)
             stops = decision.progress.state is State.STOPPING and progress.state is not State.STOPPING
             progress = decision.progress
@@ -267,7 +277,7 @@ class UpdateRunReconciler:
         if due and status != run.status:
             run = await self._write(run, status)
             written_at = now
-        self._memories[run.metadata.name] = _Memory(run.metadata.uid, run.status, plan, progress, written_at)
+        self._memories[run.metadata.name] = _Memory(run.metadata.uid, run.status, status, plan, progress, written_at)
         return delay if not due and status != run.status else None
 
     async def _write(self, run: UpdateRun, status: UpdateRunStatus) -> UpdateRun:

@@ -32,6 +32,8 @@ PIECE = 128 * 1024
 """About how many bytes are sent in one go."""
 SHORTEST, LONGEST = 1800.0, 3600.0
 """Between these a watch without ``timeoutSeconds`` ends, in seconds."""
+LATE = 0.001
+"""Seconds after a moment at which the timer for it fires: one that fired a hair early would be for nothing."""
 
 
 async def watch(context: Context, target: Target, send: Send) -> None:
@@ -99,7 +101,7 @@ async def _follow(watcher: Watcher[Summary], options: ListOptions, lines: Lines,
     bookmark_at = loop.time() + BOOKMARK_INTERVAL if options.bookmarks else end
     while not watcher.closed:
         try:
-            if await watcher.wait(max(min(end, bookmark_at) - loop.time(), 0.0)):
+            if await watcher.wait(max(min(end, bookmark_at) - loop.time(), 0.0) + LATE):
                 data = lines.of(watcher.ready(PIECE))
                 if data:
                     await _chunk(send, data)
