@@ -359,7 +359,43 @@ UPGRADE = "spec.managedClusterUpdate.upgrade"
             {f"{RULE}.clusterSelector.clusterSelectorTerms.0.propertySelector": {"matchExpressions": []}},
             "only labelSelector is supported in the clusterSelector of an override",
         ),
+        (
+            "ResourceOverride",
+            {f"{RULE}.clusterSelector": {"clusterSelectorTerms": [{}]}},
+            "labelSelector is required in each term of the clusterSelector of an override",
+        ),
+        (
+            "ResourceOverride",
+            {f"{RULE}.jsonPatchOverrides": None},
+            "jsonPatchOverrides cannot be empty when overrideType is JSONPatch",
+        ),
+        (
+            "ResourceOverride",
+            {
+                "spec.resourceSelectors": [
+                    {"group": "apps", "version": v, "kind": "A", "name": "a"} for v in ("v1", "v2")
+                ]
+            },
+            "each resource may be selected once",
+        ),
+        (
+            "ClusterResourceOverride",
+            {"spec.clusterResourceSelectors": [{"group": "", "version": "v1", "kind": "A", "name": "a"}] * 2},
+            "each resource may be selected once",
+        ),
+        ("ResourceOverride", {"spec.resourceSelectors.0.name": ""}, "should be at least 1 chars long"),
+        ("ResourceOverride", {f"{RULE}.overrideType": "Merge"}, 'supported values: "JSONPatch", "Delete"'),
+        ("ResourceOverride", {PATCH: {"op": "add", "path": "/metadata"}}, "cannot override metadata fields"),
+        ("ResourceOverride", {PATCH: {"op": "add", "path": "/apiVersion"}}, "cannot override typeMeta fields"),
+        (
+            "ResourceOverride",
+            {PATCH: {"op": "add", "path": "/spec/"}},
+            "path must start with / and have no empty segment",
+        ),
+        ("ResourceOverride", {f"{RULE}.jsonPatchOverrides": []}, "should have at least 1 items"),
+        ("ResourceOverride", {"spec.policy.overrideRules": []}, "should have at least 1 items"),
         ("ClusterResourceEnvelope", {"data": {}}, "should have at least 1 properties"),
+        ("ResourceEnvelope", {"data": {f"o{n}": {} for n in range(51)}}, "must have at most 50 items"),
         ("ResourceOverride", {"spec.resourceSelectors.0.name": None}, "name: Required value"),
         (
             "ClusterResourcePlacementDisruptionBudget",

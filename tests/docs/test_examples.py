@@ -34,8 +34,11 @@ async def test_a_hub_takes_it(file: Path) -> None:
     try:
         await crds.install(client, manifests())
         for document in documents(file):
+            if namespace := document["metadata"].get("namespace"):
+                await client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
             created = await client.create(document)
-            assert created["spec"] == document["spec"] | created["spec"]
+            part = "spec" if "spec" in document else "data"
+            assert created[part] == document[part] | created[part]
     finally:
         await client.close()
         await server.close()
@@ -47,3 +50,11 @@ def test_the_getting_started_page_names_files_that_are_there() -> None:
     for word in page.replace("`", " ").split():
         if word.startswith("examples/"):
             assert (EXAMPLES.parent / word).exists(), word
+
+
+@pytest.mark.parametrize("name", ["override.yaml", "envelope.yaml"])
+def test_the_page_on_overrides_shows_the_examples(name: str) -> None:
+    page = (EXAMPLES.parent / "docs" / "overrides.md").read_text()
+    shown = [yaml.safe_load(block.split("```")[0]) for block in page.split("```yaml\n")[1:]]
+    assert f"`examples/{name}`" in page
+    assert documents(EXAMPLES / name)[0] in shown

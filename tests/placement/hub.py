@@ -21,6 +21,12 @@ from echelon.api.conditions import APPROVED, HEALTHY, JOINED, find_condition
 from echelon.api.core import RBAC, Subject
 from echelon.api.crds import manifests
 from echelon.api.meta import Condition, KubeObject, LabelSelector, ObjectMeta, format_time
+from echelon.api.override import (
+    ClusterResourceOverride,
+    ClusterResourceOverrideSnapshot,
+    ResourceOverride,
+    ResourceOverrideSnapshot,
+)
 from echelon.api.placement import (
     ApplyStrategy,
     PlacementPolicy,
@@ -192,6 +198,8 @@ class Hub:
         return (
             *(scope.placement, scope.policy_snapshot, scope.snapshot, scope.binding),
             *(scope.run, scope.strategy, scope.approval, MemberCluster, Work),
+            *(ClusterResourceOverride, ResourceOverride),
+            *(ClusterResourceOverrideSnapshot, ResourceOverrideSnapshot),
         )
 
     async def close(self) -> None:

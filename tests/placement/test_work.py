@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -20,7 +21,9 @@ from echelon.api.work import (
     WorkResourceIdentifier,
     WorkStatus,
 )
-from echelon.placement.work import REPORT_LIMIT, SnapshotView, is_up_to_date, report, works_of
+from echelon.placement.rendering import Content, EnvelopeView, SnapshotView
+from echelon.placement.work import REPORT_LIMIT, Origin, is_up_to_date, report
+from echelon.placement.work import works_of as works_of_content
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 BINDING = ResourceBindingSpec(
@@ -34,6 +37,13 @@ BINDING = ResourceBindingSpec(
 MASTER = SnapshotView("web-4-snapshot", "4", None, (msgspec.Raw(b'{"kind":"A"}'),))
 PART = SnapshotView("web-4-0", "4", 0, (msgspec.Raw(b'{"kind":"B"}'),))
 BEFORE = ResourceBindingStatus()
+
+
+def works_of(
+    binding_name: str, binding: ResourceBindingSpec, placement: str, parts: Sequence[SnapshotView], namespace: str = ""
+) -> list[Work]:
+    origin = Origin(binding_name=binding_name, binding=binding, placement=placement, namespace=namespace)
+    return works_of_content(origin, Content(tuple(parts)))
 
 
 def test_names_and_labels() -> None:

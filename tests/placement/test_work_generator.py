@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 
 from echelon.api import names
@@ -40,7 +42,12 @@ async def test_what_a_work_says(hub: Hub, agents: FakeAgents) -> None:
         names.PARENT_PLACEMENT: "web",
         names.PARENT_SNAPSHOT_INDEX: "0",
     }
-    assert work.metadata.annotations == {names.PARENT_SNAPSHOT_NAME: "web-0-snapshot"}
+    nothing = sha256(b"[]").hexdigest()
+    assert work.metadata.annotations == {
+        names.PARENT_SNAPSHOT_NAME: "web-0-snapshot",
+        names.PARENT_OVERRIDE_HASH: nothing,
+        names.PARENT_CLUSTER_OVERRIDE_HASH: nothing,
+    }
     assert work.spec.apply_strategy == ApplyStrategy(when_to_apply="IfNotDrifted")
     assert len(work.spec.workload.manifests) == 2
 

@@ -81,6 +81,14 @@ class OverrideRule(Value, frozen=True, kw_only=True):
             " !has(t.propertySelector) && !has(t.propertySorter))",
             "only labelSelector is supported in the clusterSelector of an override",
         ),
+        Rule(
+            "!has(self.clusterSelector) || self.clusterSelector.clusterSelectorTerms.all(t, has(t.labelSelector))",
+            "labelSelector is required in each term of the clusterSelector of an override",
+        ),
+        Rule(
+            "self.overrideType == 'Delete' || has(self.jsonPatchOverrides)",
+            "jsonPatchOverrides cannot be empty when overrideType is JSONPatch",
+        ),
     )
 
     cluster_selector: Annotated[
@@ -129,6 +137,11 @@ class ClusterResourceOverrideSpec(Value, frozen=True, kw_only=True):
                     "self.all(s, has(s.name) && s.name != '' && !has(s.labelSelector))",
                     "a clusterResourceSelector must select by name (not by label)",
                 ),
+                Rule(
+                    "self.all(a, !has(a.name) || self.exists_one(b, has(b.name) && a.name == b.name"
+                    " && a.kind == b.kind && a.group == b.group))",
+                    "each resource may be selected once",
+                ),
             ),
         ),
     ]
@@ -138,10 +151,10 @@ class ClusterResourceOverrideSpec(Value, frozen=True, kw_only=True):
 class NamedResourceSelector(Value, frozen=True, kw_only=True):
     """Selects one object by its name."""
 
-    group: Annotated[str, Field("API group of the object; empty for the core group.")]
-    version: Annotated[str, Field("API version of the object.")]
-    kind: Annotated[str, Field("Kind of the object.")]
-    name: Annotated[str, Field("Name of the object.")]
+    group: Annotated[str, Field("API group of the object; empty for the core group.", max_length=253)]
+    version: Annotated[str, Field("API version of the object.", max_length=63)]
+    kind: Annotated[str, Field("Kind of the object.", max_length=63)]
+    name: Annotated[str, Field("Name of the object.", min_length=1, max_length=253)]
 
 
 class ResourceOverrideSpec(Value, frozen=True, kw_only=True):
@@ -152,7 +165,17 @@ class ResourceOverrideSpec(Value, frozen=True, kw_only=True):
     placement: Annotated[PlacementRef | None, PLACEMENT] = None
     resource_selectors: Annotated[
         tuple[NamedResourceSelector, ...],
-        Field("The objects, of the namespace of the override.", min_items=1, max_items=20),
+        Field(
+            "The objects, of the namespace of the override.",
+            min_items=1,
+            max_items=20,
+            rules=(
+                Rule(
+                    "self.all(a, self.exists_one(b, a.name == b.name && a.kind == b.kind && a.group == b.group))",
+                    "each resource may be selected once",
+                ),
+            ),
+        ),
     ]
     policy: Annotated[OverridePolicy, POLICY]
 

@@ -59,10 +59,10 @@ class ResourceSelector(Value, frozen=True, kw_only=True):
         ),
     )
 
-    group: Annotated[str, Field("API group of the kind; empty for the core group.")]
-    version: Annotated[str, Field("API version of the kind, such as v1.")]
-    kind: Annotated[str, Field("Kind of the objects.")]
-    name: Annotated[str, Field("Name of the one object to select.")] = ""
+    group: Annotated[str, Field("API group of the kind; empty for the core group.", max_length=253)]
+    version: Annotated[str, Field("API version of the kind, such as v1.", max_length=63)]
+    kind: Annotated[str, Field("Kind of the objects.", max_length=63)]
+    name: Annotated[str, Field("Name of the one object to select.", max_length=253)] = ""
     label_selector: Annotated[
         LabelSelector | None, Field("Selects the objects of the kind with these labels.", map_type="atomic")
     ] = None

@@ -26,6 +26,8 @@ from echelon.placement.attention import MemberChanges
 from echelon.placement.content import HubContent
 from echelon.placement.index import Related, binding_key, placement_key, run_key
 from echelon.placement.keeper import SnapshotKeeper
+from echelon.placement.overrides.choice import Overrides
+from echelon.placement.overrides.controllers import add_override_controllers, overrides_change, snapshots_change
 from echelon.placement.placements import PlacementReconciler
 from echelon.placement.rolling_update import RollingUpdateReconciler
 from echelon.placement.scheduler import Scheduler
@@ -40,20 +42,28 @@ __all__ = ["PlacementSettings", "add_controllers"]
 def add_controllers(manager: Manager, settings: PlacementSettings, clock: Clock) -> None:
     """Add the placement controllers of both scopes to a manager."""
     content = HubContent(manager.client, manager.cache)
+    overrides = add_override_controllers(manager, settings.workers)
     for scope in (scopes.CLUSTER, scopes.NAMESPACED):
-        _add_scope(manager, content, scope, settings, clock)
+        _add_scope(manager, content, overrides, scope, settings, clock)
     eviction.add_controllers(manager, clock)
 
 
-def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: PlacementSettings, clock: Clock) -> None:
+def _add_scope(
+    manager: Manager,
+    content: HubContent,
+    overrides: Overrides,
+    scope: Scope,
+    settings: PlacementSettings,
+    clock: Clock,
+) -> None:
     client, cache = manager.client, manager.cache
     related = Related(cache, scope)
     keeper = SnapshotKeeper(client, related, scope)
     placements = PlacementReconciler(client, cache, content, related, keeper, scope, settings, clock)
     scheduler = Scheduler(client, cache, related, scope, clock)
-    works = WorkGenerator(client, cache, related, keeper, scope, settings, clock)
-    rolling = RollingUpdateReconciler(client, related, keeper, scope, clock)
-    runs = StagedRunReconciler(client, cache, related, keeper, placements, scope, settings, clock)
+    works = WorkGenerator(client, cache, related, keeper, overrides, scope, settings, clock)
+    rolling = RollingUpdateReconciler(client, related, keeper, overrides, scope, clock)
+    runs = StagedRunReconciler(client, cache, related, keeper, placements, overrides, scope, settings, clock)
 
     def every_run(_: MemberCluster) -> Iterable[Request]:
         return [request for placement in related.placements() for request in runs.runs_of(placement.key)]
@@ -93,6 +103,7 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
             For(scope.binding),
             Watches(Work, lambda work: [Request(*binding_key(work))]),
             Watches(scope.snapshot, lambda obj: [Request(*b.key) for b in related.bindings(placement_key(obj))]),
+            *snapshots_change(works.naming),
             workers=settings.workers,
         ),
         Controller(
@@ -101,6 +112,8 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
             For(scope.placement, generation_changed),
             Watches(scope.binding, lambda obj: [Request(*placement_key(obj))]),
             Watches(scope.snapshot, lambda obj: [Request(*placement_key(obj))]),
+            Watches(MemberCluster, rolling.concerned_by_labels, labels_changed),
+            *overrides_change(rolling.concerned_by_override),
             workers=settings.workers,
         ),
         Controller(
@@ -112,6 +125,7 @@ def _add_scope(manager: Manager, content: HubContent, scope: Scope, settings: Pl
             Watches(scope.policy_snapshot, runs_of_placement),
             Watches(scope.placement, lambda obj: runs.runs_of(obj.key)),
             Watches(MemberCluster, every_run, labels_changed),
+            *overrides_change(lambda _: runs.uninitialized()),
             workers=settings.workers,
             coalesce=settings.run_coalescing,
         ),

@@ -1,24 +1,28 @@
 """The rollout controller: placements under the RollingUpdate strategy follow the latest snapshot by themselves.
 
 A pass gives every binding the way of applying that the placement asks for, then lets ``rolling``
-decide which of them get the latest snapshot, which are deleted, and which have to wait, and says so
-on each. It comes again when a binding reports, and when a member whose availability cannot be
-tracked has had its time.
+decide which of them get the latest snapshot and the overrides as they are, which are deleted, and
+which have to wait, and says so on each. It comes again when a binding reports, and when a member
+whose availability cannot be tracked has had its time.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import msgspec
 import structlog
 
 from echelon.api.binding import BOUND, UNSCHEDULED, ResourceBindingSpec
-from echelon.api.meta import Clock
+from echelon.api.cluster import MemberCluster
+from echelon.api.meta import Clock, KubeObject
 from echelon.api.placement import ApplyStrategy, RollingUpdateConfig
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
 from echelon.placement.binder import Binder, is_started
 from echelon.placement.index import Related
-from echelon.placement.keeper import SnapshotKeeper
+from echelon.placement.keeper import SnapshotKeeper, index_of
+from echelon.placement.overrides.choice import Choice, Overrides
 from echelon.placement.policy import effective
 from echelon.placement.rolling import Pace, pace
 from echelon.placement.scope import Binding, Placement, Scope
@@ -35,10 +39,19 @@ log = structlog.get_logger(__name__)
 class RollingUpdateReconciler:
     """Rolls out the placements of one scope that leave it to the hub."""
 
-    def __init__(self, client: Client, related: Related, keeper: SnapshotKeeper, scope: Scope, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: Client,
+        related: Related,
+        keeper: SnapshotKeeper,
+        overrides: Overrides,
+        scope: Scope,
+        clock: Clock,
+    ) -> None:
         self._client = client
         self._related = related
         self._keeper = keeper
+        self._overrides = overrides
         self._scope = scope
         self._clock = clock
         self._binder = Binder(client, clock)
@@ -50,10 +63,12 @@ class RollingUpdateReconciler:
         if placement.spec.strategy.type == "External":
             return None
         snapshot = self._keeper.latest(placement.key)
-        if snapshot is None:
+        parts = None if snapshot is None else self._keeper.parts(placement.key, index_of(snapshot))
+        if snapshot is None or parts is None or self._overrides.awaited(placement.key) is not None:
             return None  # it comes as a change
+        choice = self._overrides.choice(placement.key, parts)
         bindings = list(self._related.bindings(placement.key))
-        wanted = {b.metadata.name: self._wanted(b, placement, snapshot.metadata.name) for b in bindings}
+        wanted = {b.metadata.name: self._wanted(b, placement, snapshot.metadata.name, choice) for b in bindings}
         decided = pace(
             bindings,
             {binding.metadata.name: wanted[binding.metadata.name] != binding.spec for binding in bindings},
@@ -64,12 +79,30 @@ class RollingUpdateReconciler:
         await self._carry_out(placement, decided, wanted)
         return None if decided.wait is None else Result(requeue_after=decided.wait.total_seconds())
 
-    def _wanted(self, binding: Binding, placement: Placement, snapshot: str) -> ResourceBindingSpec:
+    def concerned_by_override(self, _: KubeObject) -> Iterable[Request]:
+        """The placements that may have to be updated since an override changed."""
+        return [
+            Request(*placement.key)
+            for placement in self._related.placements()
+            if placement.spec.strategy.type != "External"
+        ]
+
+    def concerned_by_labels(self, member: MemberCluster) -> Iterable[Request]:
+        """The placements that may have to be updated since the labels of a member changed."""
+        return self.concerned_by_override(member) if self._overrides.exist() else ()
+
+    def _wanted(self, binding: Binding, placement: Placement, snapshot: str, choice: Choice) -> ResourceBindingSpec:
         strategy = placement.spec.strategy.apply_strategy or ApplyStrategy()
         if binding.spec.state == UNSCHEDULED:
             return binding.spec
+        chosen = choice(binding.spec.target_cluster)
         return msgspec.structs.replace(
-            binding.spec, state=BOUND, resource_snapshot_name=snapshot, apply_strategy=strategy
+            binding.spec,
+            state=BOUND,
+            resource_snapshot_name=snapshot,
+            resource_override_snapshots=chosen.namespaced,
+            cluster_resource_override_snapshots=chosen.cluster,
+            apply_strategy=strategy,
         )
 
     async def _carry_out(self, placement: Placement, decided: Pace, wanted: dict[str, ResourceBindingSpec]) -> None:

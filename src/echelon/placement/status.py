@@ -20,7 +20,7 @@ import msgspec
 from echelon.api.binding import ResourceBindingStatus
 from echelon.api.conditions import find_condition, set_condition
 from echelon.api.meta import Condition, ConditionStatus
-from echelon.api.placement import PerClusterPlacementStatus, PlacementStatus, ResourceIdentifier
+from echelon.api.placement import NamespacedName, PerClusterPlacementStatus, PlacementStatus, ResourceIdentifier
 from echelon.api.snapshot import ClusterDecision
 
 
@@ -110,6 +110,7 @@ class MemberView(msgspec.Struct, frozen=True):
     index: str | None
     status: ResourceBindingStatus
     cluster_overrides: Sequence[str] = ()
+    overrides: Sequence[NamespacedName] = ()
     outdated: bool = False
 
 
@@ -212,13 +213,13 @@ def _member(view: View, decision: ClusterDecision) -> PerClusterPlacementStatus:
     if member is None:
         return PerClusterPlacementStatus(cluster_name=decision.cluster_name, conditions=tuple(conditions))
     by_type = {condition.type: condition.status for condition in conditions}
+    started = by_type.get("RolloutStarted") == "True"
     failing = by_type.get("Applied") == "False" or by_type.get("Available") == "False"
     return PerClusterPlacementStatus(
         cluster_name=decision.cluster_name,
         observed_resource_index=(member.index or "") if view.external else view.latest_index,
-        applicable_cluster_resource_overrides=tuple(member.cluster_overrides)
-        if by_type.get("RolloutStarted") == "True"
-        else (),
+        applicable_resource_overrides=tuple(member.overrides) if started else (),
+        applicable_cluster_resource_overrides=tuple(member.cluster_overrides) if started else (),
         failed_placements=member.status.failed_placements if failing else (),
         drifted_placements=member.status.drifted_placements,
         diffed_placements=member.status.diffed_placements if failing or by_type.get("DiffReported") == "True" else (),

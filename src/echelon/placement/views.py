@@ -63,5 +63,6 @@ def _member(binding: Binding, index_of: Mapping[str, str], latest_index: str | N
         index=index,
         status=binding.status,
         cluster_overrides=binding.spec.cluster_resource_override_snapshots,
+        overrides=binding.spec.resource_override_snapshots,
         outdated=latest_index is not None and index is not None and index != latest_index,
     )

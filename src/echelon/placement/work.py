@@ -1,18 +1,24 @@
 """What a binding becomes: the Works of its member, and what their reports say of the binding.
 
-Pure. A Work holds the objects of one part of a resource snapshot, unread (see ``api.fields.Manifest``).
-Its name is that of its placement, so a newer snapshot changes the Works that are there instead of
-adding others; Works that a newer snapshot no longer needs are deleted.
+Pure. A Work holds the objects of one part of a resource snapshot, or of an envelope in it, unread (see
+``api.fields.Manifest``). Its name is that of its placement, so a newer snapshot changes the Works that
+are there instead of adding others; Works that a newer snapshot no longer needs are deleted.
+
+A Work says by its annotations what it was made from: the snapshot, the overrides, and the labels of
+the member that overrides looked at. So a Work that has to be made again is made the same, though the
+labels of the member have changed since: what a member has changes with its binding only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import msgspec
+import orjson
 
 from echelon.api import names
 from echelon.api.binding import ResourceBindingSpec, ResourceBindingStatus
@@ -21,63 +27,97 @@ from echelon.api.meta import Condition, ConditionStatus, ObjectMeta
 from echelon.api.placement import (
     DiffedResourcePlacement,
     DriftedResourcePlacement,
+    EnvelopeIdentifier,
     FailedResourcePlacement,
 )
 from echelon.api.work import ManifestCondition, Work, WorkloadTemplate, WorkSpec
+from echelon.placement.envelopes import kind_of_envelope
+from echelon.placement.rendering import Content, EnvelopeView, SnapshotView
 
 REPORT_LIMIT = 100
+MESSAGE_LIMIT = 32768  # of a condition
 
 
-class SnapshotView(msgspec.Struct, frozen=True):
-    """A part of a resource snapshot: ``sub_index`` is None for the master."""
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What Works are made for and from.
 
-    name: str
-    index: str
-    sub_index: int | None
-    manifests: tuple[msgspec.Raw, ...]
-
-
-def works_of(
-    binding_name: str,
-    binding: ResourceBindingSpec,
-    placement: str,
-    parts: Iterable[SnapshotView],
-    *,
-    namespace: str = "",
-) -> list[Work]:
-    """The Works that a binding calls for.
-
-    Args:
-        binding_name: name of the binding.
-        binding: its spec.
-        placement: name of the placement.
-        parts: every part of the snapshot that the binding names, the master among them.
-        namespace: of a ResourcePlacement; empty for a cluster-scoped one.
+    ``binding_name`` and ``binding`` are the binding, ``placement`` and ``namespace`` its placement, of
+    which a cluster-scoped one has no namespace. ``labels`` are those of the member that overrides
+    look at, None when there are no overrides.
     """
-    return [_work(binding_name, binding, placement, part, namespace) for part in parts]
+
+    binding_name: str
+    binding: ResourceBindingSpec
+    placement: str
+    namespace: str = ""
+    labels: Mapping[str, str] | None = None
 
 
-def _work(binding_name: str, binding: ResourceBindingSpec, placement: str, part: SnapshotView, namespace: str) -> Work:
-    labels = {
-        names.PARENT_BINDING: binding_name,
-        names.PARENT_PLACEMENT: placement,
-        names.PARENT_SNAPSHOT_INDEX: part.index,
+def works_of(origin: Origin, content: Content) -> list[Work]:
+    """The Works that a binding calls for, that of the snapshot's master among them."""
+    base = names.work_base(origin.placement, origin.namespace)
+    works = [_work(origin, names.work(base, part.sub_index), part, {}) for part in content.parts]
+    for envelope in content.envelopes:
+        found = envelope.identifier
+        name = names.envelope_work(base, kind_of_envelope(found), found.namespace, found.name)
+        labels = {names.ENVELOPE_TYPE: found.type, names.ENVELOPE_NAME: found.name}
+        if found.namespace:
+            labels[names.ENVELOPE_NAMESPACE] = found.namespace
+        works.append(_work(origin, name, envelope, labels))
+    return works
+
+
+def _work(origin: Origin, name: str, content: SnapshotView | EnvelopeView, labels: Mapping[str, str]) -> Work:
+    own = {
+        names.PARENT_BINDING: origin.binding_name,
+        names.PARENT_PLACEMENT: origin.placement,
+        names.PARENT_SNAPSHOT_INDEX: content.index,
     }
-    if namespace:
-        labels[names.PARENT_PLACEMENT_NAMESPACE] = namespace
+    if origin.namespace:
+        own[names.PARENT_PLACEMENT_NAMESPACE] = origin.namespace
+    annotations = marks(origin.binding)
+    if origin.labels is not None:
+        annotations[names.OVERRIDE_LABELS] = orjson.dumps(origin.labels, option=orjson.OPT_SORT_KEYS).decode()
     return Work(
         metadata=ObjectMeta(
-            name=names.work(names.work_base(placement, namespace), part.sub_index),
-            namespace=names.member_namespace(binding.target_cluster),
-            labels=labels,
-            annotations={names.PARENT_SNAPSHOT_NAME: binding.resource_snapshot_name},
+            name=name,
+            namespace=names.member_namespace(origin.binding.target_cluster),
+            labels={**own, **labels},
+            annotations=annotations,
             finalizers=(names.WORK_CLEANUP,),
         ),
         spec=WorkSpec(
-            workload=WorkloadTemplate(manifests=part.manifests),
-            apply_strategy=binding.apply_strategy,
+            workload=WorkloadTemplate(manifests=content.manifests),
+            apply_strategy=origin.binding.apply_strategy,
         ),
     )
+
+
+def marks(binding: ResourceBindingSpec) -> dict[str, str]:
+    """The annotations by which the Works of a binding say from which snapshots they were made."""
+    return {
+        names.PARENT_SNAPSHOT_NAME: binding.resource_snapshot_name,
+        names.PARENT_OVERRIDE_HASH: _hash(binding.resource_override_snapshots),
+        names.PARENT_CLUSTER_OVERRIDE_HASH: _hash(binding.cluster_resource_override_snapshots),
+    }
+
+
+def _hash(snapshots: Sequence[object]) -> str:
+    return hashlib.sha256(msgspec.json.encode(snapshots)).hexdigest()
+
+
+def is_marked(work: Work, binding: ResourceBindingSpec) -> bool:
+    """Whether a Work was made from what its binding names."""
+    return all(work.metadata.annotations.get(key) == value for key, value in marks(binding).items())
+
+
+def labels_used(work: Work) -> Mapping[str, str] | None:
+    """The labels of the member from which a Work was made; None when it says nothing of them."""
+    text = work.metadata.annotations.get(names.OVERRIDE_LABELS)
+    try:
+        return None if text is None else msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.DecodeError:
+        return None  # somebody wrote something else there: made anew, it says them again
 
 
 def is_up_to_date(wanted: Work, have: Work) -> bool:
@@ -86,8 +126,15 @@ def is_up_to_date(wanted: Work, have: Work) -> bool:
         all(have.metadata.labels.get(key) == value for key, value in wanted.metadata.labels.items())
         and all(have.metadata.annotations.get(key) == value for key, value in wanted.metadata.annotations.items())
         and have.spec.apply_strategy == wanted.spec.apply_strategy
-        and [bytes(manifest) for manifest in have.spec.workload.manifests]
-        == [bytes(manifest) for manifest in wanted.spec.workload.manifests]
+        and _are_same(have.spec.workload.manifests, wanted.spec.workload.manifests)
+    )
+
+
+def _are_same(have: Sequence[msgspec.Raw], wanted: Sequence[msgspec.Raw]) -> bool:
+    """Whether these are the same objects in the same order; an API server may write an object in another way."""
+    return len(have) == len(wanted) and all(
+        bytes(one) == bytes(other) or msgspec.json.decode(one) == msgspec.json.decode(other)
+        for one, other in zip(have, wanted, strict=True)
     )
 
 
@@ -99,7 +146,13 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def report(
-    before: ResourceBindingStatus, generation: int, works: Sequence[Work], now: datetime, *, report_diff: bool
+    before: ResourceBindingStatus,
+    generation: int,
+    works: Sequence[Work],
+    now: datetime,
+    *,
+    report_diff: bool,
+    overridden: bool = False,
 ) -> Report:
     """The status of a binding whose Works are all written.
 
@@ -109,14 +162,10 @@ def report(
         works: all its Works as they are now, in the order of their names.
         now: for conditions that change.
         report_diff: whether the apply strategy only reports differences.
+        overridden: whether there are overrides.
     """
     steps = [_diff_reported(works)] if report_diff else _applied_and_available(works)
-    started = find_condition(before.conditions, ROLLOUT_STARTED)
-    conditions: tuple[Condition, ...] = () if started is None else observe((started,), generation)
-    for condition in (*_WRITTEN, *steps):
-        earlier = find_condition(before.conditions, condition.type)
-        observed = msgspec.structs.replace(condition, observed_generation=generation)
-        conditions += set_condition(() if earlier is None else (earlier,), observed, now)
+    conditions = _conditions(before, generation, (_overridden(overridden), _SYNCHRONIZED, *steps), now)
     settled = all(condition.status == "True" for condition in steps)
     failed = [] if settled else list(islice(_failed(works), REPORT_LIMIT))
     return Report(
@@ -130,16 +179,50 @@ def report(
     )
 
 
+FailedStep = Literal["Overridden", "WorkSynchronized"]
+
+
+def failed(
+    before: ResourceBindingStatus, generation: int, step: FailedStep, why: str, now: datetime, *, overridden: bool
+) -> ResourceBindingStatus:
+    """The status of a binding whose Works could not be made or written, and at which step."""
+    if step == "Overridden":
+        message = f"Failed to apply the override rules on the resources: {why}"
+        steps = [_condition(step, "False", "OverriddenFailed", message)]
+    else:
+        message = f"Failed to synchronize the work to the latest: {why}"
+        steps = [_overridden(overridden), _condition(step, "False", "SyncWorkFailed", message)]
+    return ResourceBindingStatus(conditions=_conditions(before, generation, steps, now))
+
+
+def _conditions(
+    before: ResourceBindingStatus, generation: int, steps: Sequence[Condition], now: datetime
+) -> tuple[Condition, ...]:
+    """RolloutStarted, which others set, and these steps, each with its time if it was so before."""
+    started = find_condition(before.conditions, ROLLOUT_STARTED)
+    conditions: tuple[Condition, ...] = () if started is None else observe((started,), generation)
+    for condition in steps:
+        earlier = find_condition(before.conditions, condition.type)
+        observed = msgspec.structs.replace(condition, observed_generation=generation)
+        conditions += set_condition(() if earlier is None else (earlier,), observed, now)
+    return conditions
+
+
 def _condition(type_: str, status: ConditionStatus, reason: str, message: str) -> Condition:
-    return Condition(type_, status, reason, message)
+    return Condition(type_, status, reason, message[:MESSAGE_LIMIT])
 
 
-_WRITTEN = (
-    Condition(
-        "Overridden", "True", "NoOverrideSpecified", "No override rules are configured for the selected resources"
-    ),
-    Condition("WorkSynchronized", "True", "AllWorkSynced", "All of the works are synchronized to the latest"),
+_SYNCHRONIZED = Condition(
+    "WorkSynchronized", "True", "AllWorkSynced", "All of the works are synchronized to the latest"
 )
+
+
+def _overridden(overridden: bool) -> Condition:
+    if overridden:
+        message = "Successfully applied the override rules on the resources"
+        return _condition("Overridden", "True", "OverriddenSucceeded", message)
+    message = "No override rules are configured for the selected resources"
+    return _condition("Overridden", "True", "NoOverrideSpecified", message)
 
 
 def _current(work: Work, type_: str) -> Condition | None:
@@ -197,9 +280,23 @@ class _Identity(TypedDict):
     kind: str
     name: str
     namespace: str
+    envelope: EnvelopeIdentifier | None
 
 
-def _identity(manifest: ManifestCondition) -> _Identity:
+def _envelope_of(work: Work) -> EnvelopeIdentifier | None:
+    """The envelope whose content a Work holds, as its labels say."""
+    labels = work.metadata.labels
+    match labels.get(names.ENVELOPE_TYPE):
+        case "ClusterResourceEnvelope" | "ResourceEnvelope" as kind:
+            return EnvelopeIdentifier(
+                name=labels.get(names.ENVELOPE_NAME, ""),
+                namespace=labels.get(names.ENVELOPE_NAMESPACE, ""),
+                type=kind,
+            )
+    return None
+
+
+def _identity(work: Work, manifest: ManifestCondition) -> _Identity:
     identifier = manifest.identifier
     return _Identity(
         group=identifier.group,
@@ -207,6 +304,7 @@ def _identity(manifest: ManifestCondition) -> _Identity:
         kind=identifier.kind,
         name=identifier.name,
         namespace=identifier.namespace,
+        envelope=_envelope_of(work),
     )
 
 
@@ -216,7 +314,7 @@ def _failed(works: Sequence[Work]) -> Iterable[FailedResourcePlacement]:
             for type_ in ("Applied", "Available"):
                 condition = find_condition(manifest.conditions, type_)
                 if condition is not None and condition.status == "False":
-                    yield FailedResourcePlacement(**_identity(manifest), condition=condition)
+                    yield FailedResourcePlacement(**_identity(work, manifest), condition=condition)
                     break
 
 
@@ -226,7 +324,7 @@ def _drifted(works: Sequence[Work]) -> Iterable[DriftedResourcePlacement]:
             drift = manifest.drift_details
             if drift is not None:
                 yield DriftedResourcePlacement(
-                    **_identity(manifest),
+                    **_identity(work, manifest),
                     observation_time=drift.observation_time,
                     target_cluster_observed_generation=drift.observed_in_member_cluster_generation,
                     first_drifted_observed_time=drift.first_drifted_observed_time,
@@ -240,7 +338,7 @@ def _diffed(works: Sequence[Work]) -> Iterable[DiffedResourcePlacement]:
             diff = manifest.diff_details
             if diff is not None:
                 yield DiffedResourcePlacement(
-                    **_identity(manifest),
+                    **_identity(work, manifest),
                     observation_time=diff.observation_time,
                     target_cluster_observed_generation=diff.observed_in_member_cluster_generation,
                     first_diffed_observed_time=diff.first_diffed_observed_time,

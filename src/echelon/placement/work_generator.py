@@ -5,29 +5,39 @@ and goes on reporting. A rollout that was carried out stays so when the schedule
 to another policy, since the Works still are what it calls for. A member that answers at once costs
 the hub one write of the binding's status: work generation gives the report a moment
 (``report_delay``) before it writes that the member is still busy.
+
+What cannot be made (an override does not fit, an envelope holds what it must not) leaves the Works as
+they are and is said on the binding; it is tried again when a snapshot changes. Works that were made
+from what the binding names are made again from the labels that the member had then: see ``work``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from echelon.api import names
 from echelon.api.binding import BOUND, UNSCHEDULED
 from echelon.api.cluster import MemberCluster
-from echelon.api.conditions import ROLLOUT_STARTED, find_condition
-from echelon.api.meta import Clock
+from echelon.api.conditions import OVERRIDDEN, ROLLOUT_STARTED, WORK_SYNCHRONIZED, find_condition
+from echelon.api.meta import Clock, KubeObject
+from echelon.api.placement import NamespacedName
 from echelon.api.work import Work
 from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
+from echelon.kube.errors import AlreadyExists, ApiError, Conflict, TooManyRequests
 from echelon.kube.kinds import Key
 from echelon.placement import work as works
+from echelon.placement.envelopes import BadEnvelope
 from echelon.placement.index import Related, placement_key
 from echelon.placement.keeper import SnapshotKeeper, index_of
+from echelon.placement.overrides.choice import NoSuchSnapshot, Overrides
+from echelon.placement.overrides.patching import Member, OverrideFailed, label_keys
 from echelon.placement.pace import remaining
+from echelon.placement.rendering import SnapshotView, TooLarge, render
 from echelon.placement.scope import Binding, Scope, Snapshot
 from echelon.placement.settings import PlacementSettings
 
@@ -41,6 +51,7 @@ class WorkGenerator:
         cache: SharedCache,
         related: Related,
         keeper: SnapshotKeeper,
+        overrides: Overrides,
         scope: Scope,
         settings: PlacementSettings,
         clock: Clock,
@@ -49,6 +60,7 @@ class WorkGenerator:
         self._cache = cache
         self._related = related
         self._keeper = keeper
+        self._overrides = overrides
         self._scope = scope
         self._settings = settings
         self._clock = clock
@@ -67,16 +79,42 @@ class WorkGenerator:
             return None  # its namespace goes with it
         if binding.spec.state == UNSCHEDULED:
             return await self._report(binding, have, busy=False) if have else None
-        wanted = self._wanted(binding) if binding.spec.state == BOUND else None
+        if binding.spec.state != BOUND:
+            return None
+        try:
+            wanted = self._wanted(binding, have)
+        except (NoSuchSnapshot, OverrideFailed) as problem:
+            await self._fail(binding, OVERRIDDEN, problem)
+            return None
+        except (BadEnvelope, TooLarge) as problem:
+            await self._fail(binding, WORK_SYNCHRONIZED, problem)
+            return None
         if wanted is None:
             return None  # the snapshot is not whole yet, or gone: its arrival comes as a change
         if not (_started(binding) or _carried_out(binding, wanted, have)):
             return None
         binding = await self._hold(binding)
-        wrote = await self._synchronize(wanted, have)
+        try:
+            wrote = await self._synchronize(wanted, have)
+        except ApiError as problem:
+            if _is_refusal(problem):
+                await self._fail(binding, WORK_SYNCHRONIZED, problem)
+            raise
         keys = {work.key for work in wanted}
         have = [work for work in self._related.works(request.key) if work.key in keys]
         return await self._report(binding, have, busy=wrote)
+
+    def naming(self, snapshot: KubeObject) -> Iterable[Request]:
+        """The bindings that name a snapshot of an override."""
+        name = snapshot.metadata.name
+        reference = NamespacedName(name=name, namespace=snapshot.metadata.namespace)
+        return [
+            Request(*binding.key)
+            for placement in self._related.placements()
+            for binding in self._related.bindings(placement.key)
+            if reference in binding.spec.resource_override_snapshots
+            or (not reference.namespace and name in binding.spec.cluster_resource_override_snapshots)
+        ]
 
     async def _clean_up(self, binding: Binding, have: Sequence[Work]) -> None:
         """Delete the Works and let the binding go once the member has removed what they placed."""
@@ -97,15 +135,48 @@ class WorkGenerator:
         metadata = msgspec.structs.replace(binding.metadata, finalizers=finalizers)
         return await self._client.patch_object(binding, msgspec.structs.replace(binding, metadata=metadata), lock=True)
 
-    def _wanted(self, binding: Binding) -> list[Work] | None:
-        """The Works that the binding's snapshot calls for."""
+    def _wanted(self, binding: Binding, have: Sequence[Work]) -> list[Work] | None:
+        """The Works that the binding calls for, None while the snapshot that it names is not there.
+
+        Raises:
+            NoSuchSnapshot: an override that it names is gone, and its Works were not made from it yet.
+            OverrideFailed: an override cannot be applied.
+            BadEnvelope: the content of an envelope cannot be placed.
+            TooLarge: a Work could not be stored.
+        """
         namespace, placement = placement_key(binding)
         master = self._related.snapshot((namespace, binding.spec.resource_snapshot_name))
         parts = None if master is None else self._keeper.parts((namespace, placement), index_of(master))
-        if parts is None:
+        if master is None or parts is None:
             return None
-        views = (_view(part) for part in parts)
-        return works.works_of(binding.metadata.name, binding.spec, placement, views, namespace=namespace)
+        marked = next((work for work in have if works.is_marked(work, binding.spec)), None)
+        try:
+            overrides = self._overrides.named(binding.spec)
+        except NoSuchSnapshot:
+            if marked is None:
+                raise
+            return [work for work in have if works.is_marked(work, binding.spec)]
+        labels = self._labels(binding, marked)
+        content = render(
+            [_view(part) for part in parts],
+            overrides,
+            Member(binding.spec.target_cluster, labels),
+            enveloped=master.metadata.annotations.get(names.NUMBER_OF_ENVELOPES) != "0",
+        )
+        used = label_keys(overrides)
+        origin = works.Origin(
+            binding_name=binding.metadata.name,
+            binding=binding.spec,
+            placement=placement,
+            namespace=namespace,
+            labels={key: value for key, value in labels.items() if key in used} if overrides else None,
+        )
+        return works.works_of(origin, content)
+
+    def _labels(self, binding: Binding, marked: Work | None) -> Mapping[str, str]:
+        """The labels of the member for which a binding's Works are made: those of then, where there are some."""
+        used = None if marked is None else works.labels_used(marked)
+        return self._overrides.labels(binding.spec.target_cluster) if used is None else used
 
     async def _synchronize(self, wanted: Sequence[Work], have: Sequence[Work]) -> bool:
         """Make the Works what they have to be; whether any was changed."""
@@ -126,6 +197,21 @@ class WorkGenerator:
                 changed = True
         return changed
 
+    async def _fail(self, binding: Binding, step: works.FailedStep, problem: Exception) -> None:
+        """Say on the binding why its Works are not what they should be, if it is time for them at all."""
+        self._report_due.pop(binding.key, None)
+        if not _started(binding):
+            return
+        status = works.failed(
+            binding.status,
+            binding.metadata.generation,
+            step,
+            str(problem),
+            self._clock.now(),
+            overridden=_has_overrides(binding),
+        )
+        await self._client.patch_status(binding, msgspec.structs.replace(binding, status=status), lock=True)
+
     async def _report(self, binding: Binding, have: Sequence[Work], *, busy: bool) -> Result | None:
         """Write the binding's status; while the member may be about to answer, wait for that first."""
         strategy = binding.spec.apply_strategy
@@ -135,6 +221,7 @@ class WorkGenerator:
             sorted(have, key=lambda work: work.key),
             self._clock.now(),
             report_diff=strategy is not None and strategy.type == "ReportDiff",
+            overridden=_has_overrides(binding),
         )
         now = asyncio.get_running_loop().time()
         if found.settled or (busy and found.status == binding.status):
@@ -168,9 +255,19 @@ def _started(binding: Binding) -> bool:
     )
 
 
-def _view(part: Snapshot) -> works.SnapshotView:
+def _is_refusal(error: ApiError) -> bool:
+    """Whether the server does not want what was written; all else passes, and nobody has to know."""
+    passing = isinstance(error, Conflict | AlreadyExists | TooManyRequests)
+    return 400 <= error.code < 500 and not passing
+
+
+def _has_overrides(binding: Binding) -> bool:
+    return bool(binding.spec.resource_override_snapshots or binding.spec.cluster_resource_override_snapshots)
+
+
+def _view(part: Snapshot) -> SnapshotView:
     sub_index = part.metadata.annotations.get(names.SUB_INDEX)
-    return works.SnapshotView(
+    return SnapshotView(
         name=part.metadata.name,
         index=part.metadata.labels.get(names.RESOURCE_INDEX, ""),
         sub_index=None if sub_index is None else int(sub_index),

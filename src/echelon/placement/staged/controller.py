@@ -33,6 +33,7 @@ from echelon.kube.kinds import Key
 from echelon.placement.binder import Binder, is_started
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
+from echelon.placement.overrides.choice import Overrides, frozen
 from echelon.placement.pace import remaining, sooner
 from echelon.placement.placements import PlacementReconciler
 from echelon.placement.scope import Binding, PolicySnapshot, Run, Scope
@@ -58,6 +59,7 @@ class StagedRunReconciler:
         related: Related,
         keeper: SnapshotKeeper,
         placements: PlacementReconciler,
+        overrides: Overrides,
         scope: Scope,
         settings: PlacementSettings,
         clock: Clock,
@@ -67,6 +69,7 @@ class StagedRunReconciler:
         self._related = related
         self._keeper = keeper
         self._placements = placements
+        self._overrides = overrides
         self._scope = scope
         self._dialect = settings.dialect
         self._status_interval = settings.run_status_interval
@@ -133,6 +136,7 @@ class StagedRunReconciler:
             initialization.latest_policy(around)
             index = await self._snapshot_index(run)
             status = initialization.initialize(run.metadata.name, around, index, self._dialect)
+            status = self._freeze_overrides(run, status)
             plan_of(status)
         except NotYet as obstacle:
             conditions = reporting.waiting_to_initialize(writer, before, str(obstacle))
@@ -142,6 +146,14 @@ class StagedRunReconciler:
             return msgspec.structs.replace(run.status, conditions=conditions)
         log.info("run initialized", run=run.metadata.name, snapshot_index=index)
         return msgspec.structs.replace(status, conditions=reporting.initialized(writer, before))
+
+    def _freeze_overrides(self, run: Run, status: UpdateRunStatus) -> UpdateRunStatus:
+        """Plan the overrides as they are now: those that change later are for later runs."""
+        placement = (run.metadata.namespace, run.spec.placement_name)
+        if (obstacle := self._overrides.awaited(placement)) is not None:
+            raise NotYet(obstacle)
+        parts = self._keeper.parts(placement, int(status.resource_snapshot_index_used))
+        return frozen(status, self._overrides.choice(placement, parts or ()))
 
     def _surroundings(self, run: Run) -> Surroundings:
         namespace = run.metadata.namespace
@@ -286,6 +298,15 @@ class StagedRunReconciler:
         return next((b for b in self._related.bindings(placement) if b.spec.target_cluster == cluster), None)
 
     # who is concerned by what
+
+    def uninitialized(self) -> Sequence[Request]:
+        """The runs that have not begun yet."""
+        return [
+            Request(*run.key)
+            for placement in self._related.placements()
+            for run in self._related.runs(placement.key)
+            if not _is_initialized(run) and not _is_over(run)
+        ]
 
     def runs_of(self, placement: Key) -> Sequence[Request]:
         """The runs of a placement that have not come to their end."""

@@ -1,0 +1,171 @@
+"""Which snapshots of overrides the members of a placement get, as things are on the hub.
+
+What is read is the shared cache. An override counts by its newest snapshot. While the newest snapshot
+of an override does not say what the override says, it is about to be made: whoever is to choose waits
+for that moment, so that an override written before a placement or a run is never missed by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from echelon.api.binding import ResourceBindingSpec
+from echelon.api.cluster import MemberCluster
+from echelon.api.override import (
+    ClusterResourceOverride,
+    ClusterResourceOverrideSnapshot,
+    ResourceOverride,
+    ResourceOverrideSnapshot,
+)
+from echelon.api.staged import ClusterUpdatingStatus, StageUpdatingStatus, UpdateRunStatus
+from echelon.kube.cache import SharedCache
+from echelon.kube.kinds import Key
+from echelon.placement.envelopes import BadEnvelope, opened
+from echelon.placement.identifiers import identifiers_of_manifests
+from echelon.placement.overrides.matching import (
+    NOTHING,
+    Chosen,
+    Identity,
+    Override,
+    choose,
+    concerns,
+    from_cluster_snapshot,
+    from_snapshot,
+    hits,
+    identity_of,
+    is_envelope,
+    is_meant_for,
+)
+from echelon.placement.overrides.snapshots import (
+    OverrideObject,
+    OverrideSnapshot,
+    index_of,
+    override_hash,
+    parent_key,
+)
+from echelon.placement.scope import Snapshot
+
+Choice = Callable[[str], Chosen]
+
+
+class NoSuchSnapshot(LookupError):
+    """A snapshot of an override that a binding names is not there; the message is for the user."""
+
+
+class Overrides:
+    """The overrides of the hub."""
+
+    def __init__(self, cache: SharedCache) -> None:
+        self._cache = cache
+        cache.informer(ClusterResourceOverride)
+        cache.informer(ResourceOverride)
+        cache.informer(ClusterResourceOverrideSnapshot)
+        cache.informer(ResourceOverrideSnapshot)
+
+    def exist(self) -> bool:
+        """Whether there is an override on the hub at all."""
+        return bool(self._cache.list(ClusterResourceOverrideSnapshot) or self._cache.list(ResourceOverrideSnapshot))
+
+    def awaited(self, placement: Key) -> str | None:
+        """Why a placement has to wait: an override that is meant for it has no snapshot yet. None when all have."""
+        newest = self._newest()
+        for override in self._all():
+            if override.metadata.deletion_timestamp is not None:
+                continue
+            if not is_meant_for(placement, override.spec.placement, override.metadata.namespace):
+                continue
+            snapshot = newest.get(override.key)
+            if snapshot is None or snapshot.spec.override_hash != override_hash(override):
+                where = "/".join(part for part in override.key if part)
+                return f"the snapshot of {override.resource.kind} `{where}` is not made yet"
+        return None
+
+    def _all(self) -> list[OverrideObject]:
+        return [*self._cache.list(ClusterResourceOverride), *self._cache.list(ResourceOverride)]
+
+    def _newest(self) -> dict[Key, OverrideSnapshot]:
+        """The newest snapshot of each override, by the key of the override."""
+        newest: dict[Key, OverrideSnapshot] = {}
+        snapshots: list[OverrideSnapshot] = [
+            *self._cache.list(ClusterResourceOverrideSnapshot),
+            *self._cache.list(ResourceOverrideSnapshot),
+        ]
+        for snapshot in snapshots:
+            key = parent_key(snapshot)
+            if key not in newest or index_of(newest[key]) < index_of(snapshot):
+                newest[key] = snapshot
+        return newest
+
+    def choice(self, placement: Key, parts: Sequence[Snapshot]) -> Choice:
+        """By the name of a member, what it gets of the overrides that hit the content of a resource snapshot."""
+        concerned = [override for override in map(_value, self._newest().values()) if concerns(override, placement)]
+        if not concerned:
+            return lambda _: NOTHING
+        identities = list(_identities(parts))
+        hitting = [override for override in concerned if any(hits(override, identity) for identity in identities)]
+        return lambda member: choose(hitting, self.labels(member))
+
+    def labels(self, member: str) -> Mapping[str, str]:
+        """The labels of a member as they are."""
+        found = self._cache.get(MemberCluster, member)
+        return {} if found is None else found.metadata.labels
+
+    def named(self, binding: ResourceBindingSpec) -> list[Override]:
+        """The overrides that a binding names, in the order in which they apply.
+
+        Raises:
+            NoSuchSnapshot: one of them is gone.
+        """
+        found: list[Override] = []
+        for name in binding.cluster_resource_override_snapshots:
+            cluster = self._cache.get(ClusterResourceOverrideSnapshot, name)
+            if cluster is None:
+                raise NoSuchSnapshot(f"ClusterResourceOverrideSnapshot {name}, which the binding names, is gone")
+            found.append(from_cluster_snapshot(cluster))
+        for reference in binding.resource_override_snapshots:
+            snapshot = self._cache.get(ResourceOverrideSnapshot, (reference.namespace, reference.name))
+            if snapshot is None:
+                where = f"{reference.namespace}/{reference.name}"
+                raise NoSuchSnapshot(f"ResourceOverrideSnapshot {where}, which the binding names, is gone")
+            found.append(from_snapshot(snapshot))
+        return found
+
+
+def _value(snapshot: OverrideSnapshot) -> Override:
+    if isinstance(snapshot, ClusterResourceOverrideSnapshot):
+        return from_cluster_snapshot(snapshot)
+    return from_snapshot(snapshot)
+
+
+def _identities(parts: Sequence[Snapshot]) -> Iterable[Identity]:
+    """All that a resource snapshot brings to members, and the envelopes that it comes in."""
+    for part in parts:
+        manifests = part.spec.selected_resources
+        for identifier, manifest in zip(identifiers_of_manifests(manifests), manifests, strict=True):
+            identity = identity_of(identifier)
+            yield identity
+            if is_envelope(identity):
+                try:
+                    envelope = opened(manifest)
+                except BadEnvelope:
+                    continue  # work generation says so on the binding
+                yield from (wrapped for wrapped, _ in envelope.objects)
+
+
+def frozen(status: UpdateRunStatus, choice: Choice) -> UpdateRunStatus:
+    """The status of a run that is being initialised, with the overrides that its members are going to get."""
+
+    def cluster(found: ClusterUpdatingStatus) -> ClusterUpdatingStatus:
+        chosen = choice(found.cluster_name)
+        return msgspec.structs.replace(
+            found,
+            resource_override_snapshots=chosen.namespaced,
+            cluster_resource_override_snapshots=chosen.cluster,
+        )
+
+    def stage(found: StageUpdatingStatus) -> StageUpdatingStatus:
+        return msgspec.structs.replace(found, clusters=tuple(cluster(each) for each in found.clusters))
+
+    return msgspec.structs.replace(status, stages_status=tuple(stage(each) for each in status.stages_status))
