@@ -86,7 +86,7 @@ class UpdateRules(Protocol):
 
 
 class GenerateRun(Protocol):
-    """The run of a profile for what is published now: it, or why there is none."""
+    """The run of a profile for what is published now, which may be on the hub already; or why there is none."""
 
     async def __call__(self, client: Client, profile: AutoUpgradeProfile) -> UpdateRun | str: ...
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from echelon.api.fleet import UpdateRun, UpdateStrategy
+from echelon.api.fleet import UpdateStrategy
 from echelon.api.meta import KubeObject
 from echelon.api.upgrade import AutoUpgradeProfile
 from echelon.arm.call import Call, Reply, found
@@ -93,8 +94,7 @@ async def generate(call: Call) -> Reply:
     run = await call.rules.generate(call.client, profile)
     if isinstance(run, str):
         raise not_allowed(run)
-    try:
-        await call.client.create(run)
-    except AlreadyExists:
-        run = await call.client.get(UpdateRun, run.metadata.name)
+    if not run.metadata.uid:
+        with suppress(AlreadyExists):
+            await call.client.create(run)
     return Reply(body={"id": call.fleet.of(RUNS, run.metadata.name)})
