@@ -8,7 +8,8 @@ places there, roles included.
 
 Of a member that is simulated, the simulation changes nodes, empties them, and keeps its notes in
 kube-system; the provider of upgrades, which stands for somebody who calls a cloud, looks at nodes and
-writes operations into those notes, and can touch nothing else.
+writes operations into those notes, and can touch nothing else. The simulation of its workloads makes and
+deletes pods and what they are made by, and reports; it reads no configuration and no secret.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from echelon.upgrade.providers.simulated.platform import NAMESPACE
 HUB_USER = "system:echelon-hub"
 SIMULATION_USER = "system:echelon-simulation"
 PROVIDER_USER = "system:echelon-provider"
+WORKLOADS_USER = "system:echelon-workloads"
 _HUB_ROLE = "echelon:hub"
 _AGENT_BINDING = "echelon:agent"
 
@@ -63,6 +65,25 @@ _SIMULATION_RULES: Rules = [
 _SIMULATION_NOTES: Rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": [*_READ, *_MANAGE]}]
 _PROVIDER_RULES: Rules = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
 _PROVIDER_NOTES: Rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": [*_READ, "create", "patch"]}]
+_WORKLOAD_RULES: Rules = [
+    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "patch"]},
+    {"apiGroups": ["apps"], "resources": ["statefulsets", "daemonsets"], "verbs": ["get", "list"]},
+    {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get", "list", *_MANAGE]},
+    {"apiGroups": ["apps"], "resources": ["controllerrevisions"], "verbs": ["list", *_MANAGE]},
+    {
+        "apiGroups": ["apps"],
+        "resources": [f"{kind}/status" for kind in ("deployments", "replicasets", "statefulsets", "daemonsets")],
+        "verbs": ["patch"],
+    },
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "delete"]},
+    {"apiGroups": ["batch"], "resources": ["jobs/status"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", *_MANAGE]},
+    {"apiGroups": [""], "resources": ["pods/status", "services/status"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list"]},
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]},
+    {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["list"]},
+    {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets/status"], "verbs": ["patch"]},
+]
 
 
 def hub_rights() -> list[dict[str, Any]]:
@@ -86,6 +107,12 @@ def simulation_rights() -> list[dict[str, Any]]:
         rights += [_role(name, everywhere), _binding(name, name, user)]
         rights += [_role(name, notes, NAMESPACE), _binding(name, name, user, NAMESPACE)]
     return rights
+
+
+def workload_rights() -> list[dict[str, Any]]:
+    """What the simulation of a member's workloads may do there."""
+    name = "echelon:workloads"
+    return [_role(name, _WORKLOAD_RULES), _binding(name, name, WORKLOADS_USER)]
 
 
 def _role(name: str, rules: Rules, namespace: str = "") -> dict[str, Any]:

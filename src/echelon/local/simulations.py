@@ -20,6 +20,7 @@ from echelon.kube.rest import BeforeWrite
 from echelon.local.cluster import EmbeddedCluster
 from echelon.local.rights import PROVIDER_USER, SIMULATION_USER, give, simulation_rights
 from echelon.local.simulation import SIMULATE_UPGRADE, SimulatedCluster, Simulation
+from echelon.local.workloads import Workloads
 from echelon.upgrade.providers.simulated.platform import BadSimulation, read_fault
 
 WatchOver = Callable[[Coroutine[None, None, None], str], asyncio.Task[None]]
@@ -33,6 +34,7 @@ class _Running(msgspec.Struct):
     task: asyncio.Task[None]
     own: Client
     provider: Client
+    workloads: Workloads
     shown: str | None = None
 
 
@@ -64,6 +66,7 @@ class Simulations:
         if (running := self._running.pop(name, None)) is not None:
             running.simulation.stop()
             await asyncio.wait([running.task])
+            await running.workloads.end()
             await running.cluster.release(running.own)
             await running.cluster.release(running.provider)
 
@@ -72,6 +75,7 @@ class Simulations:
         for running in self._running.values():
             running.simulation.stop()
         await asyncio.gather(*(running.task for running in self._running.values()), return_exceptions=True)
+        await asyncio.gather(*(running.workloads.end() for running in self._running.values()))
 
     def connect(self, name: str) -> Client | None:
         """The provider's client of a cluster; None for one that is not simulated here."""
@@ -89,7 +93,9 @@ class Simulations:
             await cluster.release(provider)
             raise
         task = self._watch_over(simulation.run(), f"simulation of {cluster.name}")
-        running = self._running[cluster.name] = _Running(cluster, simulation, task, own, provider)
+        workloads = Workloads(cluster, self._clock, self._watch_over, self._before_write)
+        running = self._running[cluster.name] = _Running(cluster, simulation, task, own, provider, workloads)
+        workloads.begin()
         return running
 
     def _client(self, cluster: EmbeddedCluster, user: str) -> Client:

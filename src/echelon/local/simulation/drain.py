@@ -1,7 +1,7 @@
 """Empties a node: its pods go, as far as their disruption budgets let them.
 
-Nothing simulates schedulers or kubelets, so a pod is on a node only if a user put it there, and goes
-at once. What ``kubectl drain`` leaves alone is left alone: pods of DaemonSets and static pods.
+Pods are simulated (see ``local.workloads``): they go at once, and their workloads make others. What
+``kubectl drain`` leaves alone is left alone: pods of DaemonSets and static pods.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _is_evicted(pod: Object) -> bool:
 
 async def _holding_back(client: Client, pod: Object) -> str:
     """The budget by which a pod has to stay for now; empty when it may go."""
-    if not _is_healthy(pod):
+    if not is_healthy(pod):
         return ""
     namespace = pod["metadata"]["namespace"]
     labels = pod["metadata"].get("labels") or {}
@@ -65,12 +65,14 @@ async def _holding_back(client: Client, pod: Object) -> str:
 
 def allowed_disruptions(spec: Mapping[str, Any], pods: Sequence[Object]) -> int:
     """How many of the pods that a budget covers may go: the healthy ones beyond what it wants to be healthy."""
-    healthy = sum(_is_healthy(pod) for pod in pods)
+    return max(0, sum(is_healthy(pod) for pod in pods) - desired_healthy(spec, len(pods)))
+
+
+def desired_healthy(spec: Mapping[str, Any], total: int) -> int:
+    """How many of so many pods a budget wants to be healthy."""
     if spec.get("maxUnavailable") is not None:
-        desired = len(pods) - _scaled(spec["maxUnavailable"], len(pods))
-    else:
-        desired = _scaled(spec.get("minAvailable", 1), len(pods))
-    return max(0, healthy - desired)
+        return max(0, total - _scaled(spec["maxUnavailable"], total))
+    return _scaled(spec.get("minAvailable", 1), total)
 
 
 def _scaled(value: int | str, total: int) -> int:
@@ -80,7 +82,7 @@ def _scaled(value: int | str, total: int) -> int:
     return -(-int(value.removesuffix("%")) * total // 100)
 
 
-def _is_healthy(pod: Object) -> bool:
+def is_healthy(pod: Object) -> bool:
     """Whether a pod counts as available: it is not going, and ready, or running and says nothing of readiness."""
     if pod["metadata"].get("deletionTimestamp"):
         return False
