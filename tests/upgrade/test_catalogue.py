@@ -134,3 +134,25 @@ def test_the_newest_image_that_all_regions_have():
     assert found.common_image("U", []) == ImageVersion("U", "202411.03.0")
     assert texts(found.images_in("eastus"))[-1] == "W-9.1"
     assert found.families() == ["U", "W"]
+
+
+def test_what_several_catalogues_list_is_where_any_of_them_says():
+    entries = [{"version": "1.31.1", "regions": [region]} for region in ("east", "west")]
+    found = read_catalogue([catalog(str(entry["regions"]), [entry]) for entry in entries], NOW)
+    assert texts(release.version for release in found.releases_in(["east", "west"])) == ["1.31.1"]
+    assert found.releases_in(["north"]) == []
+    everywhere = read_catalogue([catalog("a", [*entries, "1.31.1"])], NOW)
+    assert texts(release.version for release in everywhere.releases_in(["north"])) == ["1.31.1"]
+
+
+def test_a_preview_in_one_region_may_be_released_in_another():
+    found = read(
+        {"version": "1.31.1", "regions": ["east"], "preview": True}, {"version": "1.31.1", "regions": ["west"]}
+    )
+    assert found.latest_patch(v("1.31"), ["west"]) == v("1.31.1")
+    assert found.latest_patch(v("1.31"), ["east"]) is None
+
+
+def test_images_of_several_entries_are_common_to_their_regions():
+    images = [{"family": "Ubuntu", "version": "1.0", "regions": [region]} for region in ("east", "west")]
+    assert read(images=images).common_image("Ubuntu", ["east", "west"]) == ImageVersion("Ubuntu", "1.0")

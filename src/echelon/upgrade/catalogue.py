@@ -2,15 +2,18 @@
 
 Pure. A catalogue is read at a moment and knows nothing that is published later; ``next_publication``
 says when it has to be read again. Regions are names that only have to be equal; an entry without
-regions is everywhere. A preview is never chosen, only taken when it is asked for by name.
+regions is everywhere, and what several entries list, of one catalogue or of several, is where any of them says. A
+preview is never chosen, only taken when it is asked for by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from echelon.api.meta import parse_time
 from echelon.api.upgrade import KubernetesRelease, NodeImage, ReleaseCatalog
@@ -41,6 +44,9 @@ class Image(Struct, frozen=True, kw_only=True):
 
     def is_in(self, region: str) -> bool:
         return not self.regions or region in self.regions
+
+
+Entry = TypeVar("Entry", Release, Image)
 
 
 class Catalogue(Struct, frozen=True, kw_only=True):
@@ -138,11 +144,22 @@ def read_catalogue(catalogs: Iterable[ReleaseCatalog], now: datetime) -> Catalog
         except ValueError as error:  # of a version or of a time
             unreadable.append(str(error))
     return Catalogue(
-        releases=tuple(sorted(releases, key=lambda release: release.version)),
-        images=tuple(sorted(images, key=lambda image: image.version)),
+        releases=tuple(sorted(_merged(releases), key=lambda release: release.version)),
+        images=tuple(sorted(_merged(images), key=lambda image: image.version)),
         next_publication=min(later, default=None),
         unreadable=tuple(unreadable),
     )
+
+
+def _merged(entries: Iterable[Entry]) -> Iterable[Entry]:
+    """Each thing once, wherever some entry has it."""
+    found: dict[Entry, Entry] = {}
+    for entry in entries:
+        known = found.setdefault(replace(entry, regions=frozenset()), entry)
+        everywhere = not (known.regions and entry.regions)
+        regions = frozenset[str]() if everywhere else known.regions | entry.regions
+        found[replace(entry, regions=frozenset())] = replace(entry, regions=regions)
+    return found.values()
 
 
 def _entries(catalog: ReleaseCatalog) -> Sequence[KubernetesRelease | NodeImage]:
