@@ -29,7 +29,7 @@ from echelon.upgrade.observation import View, has_begun, observe
 from echelon.upgrade.patching import status_patch
 from echelon.upgrade.releases import Releases
 from echelon.upgrade.runs import wanted_upgrade
-from echelon.upgrade.translation import is_held_up, plan_of, progress_of
+from echelon.upgrade.translation import keeps_its_place, plan_of, progress_of
 from echelon.upgrade.validation import run_problems
 from echelon.upgrade.windows import Windows
 
@@ -457,7 +457,7 @@ class UpdateRuns(RuleBasedStateMachine):
     @invariant()
     def whoever_waits_says_for_what(self) -> None:
         for _, _, one in self.world.all_members():
-            if one.state == "Pending" or is_held_up(one):
+            if one.state == "Pending" or keeps_its_place(one):
                 assert one.message
         condition = next(found for found in self.world.status.conditions if found.type == "Progressing")
         assert condition.message or self.world.status.state in ("Running", "Stopped")

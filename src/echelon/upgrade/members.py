@@ -2,8 +2,9 @@
 
 The update group is the label ``fleet.echelon.dev/update-group``, the region one of ``REGION_LABELS``, the platform's
 name of the cluster an annotation, maintenance windows two more (see ``windows``). The Kubernetes version is the
-property that the member's agent reports; node images are known where the property ``NODE_IMAGES`` is reported. What is
-not known does not stand in the way: the provider, who looks at the cluster itself, has the last word.
+property that the member's agent reports; node images are known where it reports ``names.NODE_IMAGES``, the images of
+all nodes with commas in between. What is not known does not stand in the way: the provider, who looks at the cluster
+itself, has the last word.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from echelon.api.fleet import UpgradeType
 from echelon.upgrade.versions import ImageVersion, KubeVersion, NotAVersion
 
 REGION_LABELS = ("topology.kubernetes.io/region", "fleet.azure.com/location")
-NODE_IMAGES = names.OWN_PREFIX + "node-images"
-"""Property of a member: the images of its nodes, separated by commas."""
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -47,7 +46,7 @@ def member_of(cluster: MemberCluster) -> Member:
     """What a MemberCluster says."""
     labels, annotations = cluster.metadata.labels, cluster.metadata.annotations
     properties = cluster.status.properties
-    version, images = properties.get(names.KUBERNETES_VERSION), properties.get(NODE_IMAGES)
+    version, images = properties.get(names.KUBERNETES_VERSION), properties.get(names.NODE_IMAGES)
     return Member(
         name=cluster.metadata.name,
         cluster_resource_id=annotations.get(names.CLUSTER_RESOURCE_ID, ""),

@@ -159,7 +159,7 @@ def _group_progress(group: Group, found: GroupUpdateStatus) -> GroupProgress:
 
 def _target_progress(found: MemberUpdateStatus) -> TargetProgress:
     """A member. What a status says is being upgraded was asked for before the status was written."""
-    state = TargetState.RUNNING if is_held_up(found) else TargetState(found.state)
+    state = TargetState.RUNNING if keeps_its_place(found) else TargetState(found.state)
     started_at, waits = moments.read(found.start_time), state is TargetState.PENDING
     return TargetProgress(
         name=found.name,
@@ -174,7 +174,7 @@ def _target_progress(found: MemberUpdateStatus) -> TargetProgress:
     )
 
 
-def is_held_up(found: MemberUpdateStatus) -> bool:
+def keeps_its_place(found: MemberUpdateStatus) -> bool:
     """Whether the upgrade of a Pending member was asked for: its provider waits, and it keeps its place."""
     return found.state == "Pending" and found.attempt > 0
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from echelon.api import names
 from echelon.api.cluster import MemberCluster, PropertyValue
 from echelon.api.conditions import find_condition
 from echelon.api.fleet import UpdateRun, UpdateStrategy
@@ -22,7 +23,7 @@ from echelon.api.upgrade import (
 from echelon.kube.controller import Controller, For, Request
 from echelon.kube.manager import Manager
 from echelon.upgrade.fleet import member_name
-from echelon.upgrade.members import NODE_IMAGES, member_of
+from echelon.upgrade.members import member_of
 from echelon.upgrade.releases import releases_of
 from echelon.upgrade.validation import Surroundings, strategies_of
 
@@ -90,5 +91,5 @@ async def set_images(hub: Hub, member: str, *images: str) -> None:
     """The member's agent reports node images."""
     found = await hub.admin.get(MemberCluster, member)
     value = PropertyValue(value=",".join(images), observation_time="2026-03-02T09:00:00Z")
-    properties = {**found.status.properties, NODE_IMAGES: value}
+    properties = {**found.status.properties, names.NODE_IMAGES: value}
     await hub.admin.patch_status(found, replace(found, status=replace(found.status, properties=properties)))
