@@ -15,6 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from echelon.apiserver import AllowAll, ApiServer, Credentials, Database, FirstOf, StaticTokens, User, serve, summarize
+from echelon.apiserver.storage import Bucket
+
+from .conftest import Client
 
 TOKEN = "secret"
 
@@ -109,6 +112,35 @@ async def test_stopping_ends_watches_and_frees_the_port(tmp_path: Path) -> None:
         await asyncio.open_connection("127.0.0.1", http.port)
     await server.close()
     await database.close()
+
+
+async def test_what_is_under_way_is_finished_before_it_stops(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that waits for its disk is acknowledged; who comes later is refused."""
+    server.authorizer = AllowAll()
+    waiting, goes_on, put = asyncio.Event(), asyncio.Event(), Bucket.put
+
+    async def slow(bucket: Any, *arguments: Any, **rest: Any) -> Any:
+        waiting.set()
+        await goes_on.wait()
+        return await put(bucket, *arguments, **rest)
+
+    monkeypatch.setattr(Bucket, "put", slow)
+    http = await serve(server, before_stop=server.end_streams)
+    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+    body = b'{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"late"}}'
+    head = "POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    await waiting.wait()
+    stopping = asyncio.create_task(http.stop())
+    await asyncio.sleep(0)
+    assert (await Client(server).get("/api/v1/namespaces")).status == 503
+    assert not stopping.done()
+    goes_on.set()
+    assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == b"201"
+    await stopping
+    writer.close()
 
 
 async def test_a_taken_port_is_an_error(server: ApiServer) -> None:

@@ -1,11 +1,13 @@
-"""An API server in a process of its own: ``python process.py FOLDER`` serves the store in it and says on which port.
+"""An API server in a process of its own: ``python process.py FOLDER BYTES`` serves the store in it and says its port.
 
-It stops when its standard input ends.
+Its files cannot grow beyond so many bytes, if that is not 0. It stops when its standard input ends.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +24,8 @@ class ServerProcess:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.disk_bytes = 0
+        """How large files may become from the next start on; 0 for no limit."""
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -34,7 +38,7 @@ class ServerProcess:
         self.port = await asyncio.to_thread(self._start)
 
     def _start(self) -> int:
-        command = [sys.executable, __file__, str(self._folder)]
+        command = [sys.executable, __file__, str(self._folder), str(self.disk_bytes)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         return int(self._process.stdout.readline())
@@ -61,12 +65,15 @@ class ServerProcess:
                 how(process)
 
 
-async def main(folder: Path) -> None:
+async def main(folder: Path, disk_bytes: int) -> None:
+    if disk_bytes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (disk_bytes, disk_bytes))
     database = Database.open(folder / "store.db", summarize=summarize)
     server = ApiServer(database.keyspace("main"), authenticator=StaticTokens(USERS))
     await server.start()
     http = await serve(server, before_stop=server.end_streams)
     print(http.port, flush=True)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nobody reads on: what is logged must not fill a pipe
     await asyncio.to_thread(sys.stdin.buffer.read)
     await http.stop()
     await server.close()
@@ -74,4 +81,4 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from echelon.apiserver.storage import Database, StorageError, StorageFull
+from echelon.apiserver.storage import Database, StorageError, StorageFull, writer
 from echelon.apiserver.storage.log import Log
 
 
@@ -70,6 +70,23 @@ async def test_a_failed_commit_fails_all_writes_under_way_and_nothing_else(open_
     reopened = open_database()
     assert reopened.keyspace("hub").bucket("/pods").get("default", "a").value == b"a@2"
     assert reopened.keyspace("member").revision == 1
+
+
+async def test_a_log_that_fails_does_not_end_the_thread(open_database, put, appends, monkeypatch):
+    """What is logged may go to the same full disk."""
+
+    def fail(*arguments, **fields):
+        raise OSError("no space left")
+
+    bucket = open_database().keyspace("hub").bucket("/pods")
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
+    monkeypatch.setattr(writer.logger, "error", fail)
+    appends.failing.append(StorageFull("no space left"))
+    with pytest.raises(StorageFull):
+        await put(bucket, "a")
+    assert (await put(bucket, "a")).revision == 1
+    assert [type(error) for error in told] == [OSError]
 
 
 async def test_a_cancelled_writer_does_not_mind_a_failure(open_database, put, appends):

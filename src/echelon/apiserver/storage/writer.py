@@ -146,6 +146,7 @@ class Writer(Generic[S]):
             own = type(error)(*error.args)  # one each, since raising adds a traceback
             own.__cause__ = error.__cause__
             finish(write.future, own)
+        logger.error("writes to the store failed", error=str(error), writes=len(failed))
 
     def _run(self) -> None:
         """The thread."""
@@ -186,8 +187,8 @@ class Writer(Generic[S]):
         try:
             self._log.append(rows, list(new_spaces.values()))
         except Exception as error:
-            # Whatever it is, the writers must hear of it and the thread must live.
-            logger.error("a write to the store failed", error=str(error), writes=len(writes))
+            # Whatever it is, the writers must hear of it and the thread must live; so the log, which may
+            # be on the same full disk, is left to the loop.
             self._failed_generation = writes[-1].generation
             failure = error if isinstance(error, StorageError) else StorageError(f"{self._log.path}: {error!r}")
             post(writes[-1].future, self._fail, failure)
