@@ -28,6 +28,7 @@ from echelon.arm.ids import FleetId
 from echelon.arm.requests import base_of, bearer, body_of
 from echelon.arm.router import Match, Route, Router
 from echelon.arm.routes import FLEET_ROUTES, Operation
+from echelon.arm.signing_in import SigningIn
 from echelon.kube.client import Client
 from echelon.kube.errors import ApiError, Forbidden, Unauthorized
 
@@ -45,10 +46,10 @@ class Face:
         self._directory = directory
         self._rules = rules
         self._clock = clock
-        surroundings = around.Surroundings(directory)
         routes: list[Route[Operation | Answering]] = []
         routes += [Route(route.method, route.template, route.target) for route in FLEET_ROUTES]
-        routes += [Route(route.method, route.template, route.target) for route in surroundings.routes()]
+        for part in (around.Surroundings(directory), SigningIn(directory, clock)):
+            routes += [Route(route.method, route.template, route.target) for route in part.routes()]
         self._router = Router(routes)
 
     def serves(self, path: str) -> bool:
@@ -176,4 +177,5 @@ def _response(reply: Reply, request: Request) -> Response:
     if reply.body is None:
         return Response(status_code=reply.status, headers=headers)
     content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-    return Response(content, reply.status, headers, media_type="application/json")
+    media_type = None if "Content-Type" in headers else "application/json"
+    return Response(content, reply.status, headers, media_type)
