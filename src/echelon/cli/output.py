@@ -154,8 +154,12 @@ def _table(data: object) -> object:
 
 
 def _print_rich(shown: object) -> None:
+    """Print a renderable, or several. Sentences and commands are left to the terminal to wrap, so they copy whole."""
     if shown is None:
         return
-    from rich.console import Console
+    from rich.console import Console, Group
+    from rich.text import Text
 
-    Console(highlight=False).print(shown)
+    console = Console(highlight=False)
+    for part in shown.renderables if isinstance(shown, Group) else [shown]:
+        console.print(part, soft_wrap=isinstance(part, Text))

@@ -113,26 +113,6 @@ def glyphs_for(console: Console) -> Glyphs:
     return ASCII if console.options.ascii_only else UNICODE
 
 
-_WORD_STYLES: Mapping[str, str] = {
-    "Completed": "green",
-    "joined": "green",
-    "Failed": "bold red",
-    "unhealthy": "red",
-    "Running": "cyan",
-    "Pending": "yellow",
-    "Stopping": "yellow",
-    "Stopped": "yellow",
-    "Skipped": "dim",
-    "NotStarted": "dim",
-    "disabled": "dim",
-}
-
-
-def word_style(word: str) -> str:
-    """The style of a word in a table: of a state as the hub writes it, none for other words."""
-    return _WORD_STYLES.get(word, "")
-
-
 def state_style(state: State) -> str:
     """The style of a state's word."""
     return _STYLES[state]

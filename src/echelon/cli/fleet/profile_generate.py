@@ -18,10 +18,10 @@ from echelon.cli.fleet.nouns import PROFILE, RUN, Plain
 from echelon.cli.fleet.reading import read
 from echelon.cli.fleet.run_create import created_words, until_taken_up
 from echelon.cli.fleet.scope import Scope, scope_options
-from echelon.cli.fleet.surroundings import surroundings
 from echelon.cli.fleet.values import name_option
 from echelon.cli.output import Output, output_options
 from echelon.kube.errors import AlreadyExists
+from echelon.upgrade.asking import surroundings
 from echelon.upgrade.autoupgrade import Generated, generate
 
 

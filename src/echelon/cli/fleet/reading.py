@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from echelon.cli.errors import Failed
@@ -12,6 +12,19 @@ from echelon.kube.errors import NotFound
 from echelon.kube.kinds import Unstructured
 
 _NAMED = 10
+_STYLES: Mapping[str, str] = {
+    "Completed": "green",
+    "joined": "green",
+    "Failed": "bold red",
+    "unhealthy": "red",
+    "Running": "cyan",
+    "Pending": "yellow",
+    "Stopping": "yellow",
+    "Stopped": "yellow",
+    "Skipped": "dim",
+    "NotStarted": "dim",
+    "disabled": "dim",
+}
 
 
 async def read(client: Client, noun: Noun, name: str) -> dict[str, Any]:
@@ -47,8 +60,6 @@ def table(noun: Noun, views: Sequence[Plain]) -> object:
     from rich.table import Table
     from rich.text import Text
 
-    from echelon.cli.tree import word_style
-
     if not views:
         return Text(f"There are no {plural(noun)}.")
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
@@ -57,7 +68,7 @@ def table(noun: Noun, views: Sequence[Plain]) -> object:
     for index in used:
         shown.add_column(noun.columns[index], no_wrap=index < 1, overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(row[index], style=word_style(row[index])) for index in used))
+        shown.add_row(*(Text(row[index], style=_STYLES.get(row[index], "")) for index in used))
     return Group(shown)
 
 

@@ -17,11 +17,11 @@ from echelon.cli.fleet.nouns import RUN, Plain, members_of, upgrade_words
 from echelon.cli.fleet.reading import read
 from echelon.cli.fleet.run_request import RunRequest, run_options
 from echelon.cli.fleet.scope import Scope, scope_options
-from echelon.cli.fleet.surroundings import surroundings
 from echelon.cli.fleet.values import name_option
 from echelon.cli.fleet.waiting import Deadline, until
 from echelon.cli.output import Output, output_options
 from echelon.kube.client import Client
+from echelon.upgrade.asking import surroundings
 from echelon.upgrade.intents import edit_problems
 from echelon.upgrade.validation import run_problems
 

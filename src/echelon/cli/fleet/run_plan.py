@@ -21,12 +21,12 @@ from echelon.cli.fleet.reading import read
 from echelon.cli.fleet.run_request import RunRequest, run_options
 from echelon.cli.fleet.schedule import Assumed, durations, findings, gate_words, schedule_data, schedule_tree
 from echelon.cli.fleet.scope import Scope, scope_options
-from echelon.cli.fleet.surroundings import surroundings
 from echelon.cli.fleet.values import NAME, Seconds
 from echelon.cli.output import Output, output_options
 from echelon.cli.runs import local_now
 from echelon.cli.tree import clock, duration, tree
 from echelon.kube.client import Client
+from echelon.upgrade.asking import surroundings
 from echelon.upgrade.preview import UPGRADE_TIME, Preview, schedule
 
 _DRY = "plan"

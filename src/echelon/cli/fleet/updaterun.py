@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 
 list_runs = list_command(RUN)
 wait_for_run = wait_command(RUN)
-delete_run = delete_command(RUN, " and its gates")
+delete_run = delete_command(RUN, " and its gates", dependents_first=True)
 
 
 @click.group(cls=LazyGroup, table=COMMANDS)

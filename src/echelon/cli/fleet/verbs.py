@@ -15,7 +15,7 @@ from echelon.cli.fleet.scope import Scope, scope_options
 from echelon.cli.fleet.values import name_option
 from echelon.cli.fleet.waiting import Condition, Deadline, until
 from echelon.cli.output import Output, compiled, output_options
-from echelon.kube.client import Client
+from echelon.kube.client import Client, Propagation
 from echelon.kube.errors import NotFound
 
 People = Callable[[Scope, Plain], object]
@@ -57,8 +57,8 @@ def show_command(noun: Noun, people: People | None = None) -> click.Command:
     return command
 
 
-def delete_command(noun: Noun, gone: str = "") -> click.Command:
-    """``delete``: one object, and what goes with it, which ``gone`` says."""
+def delete_command(noun: Noun, gone: str = "", *, dependents_first: bool = False) -> click.Command:
+    """``delete``: one object, and what goes with it, which ``gone`` says; ``dependents_first``: before it is gone."""
 
     @click.command("delete", help=f"Delete the {noun.word} NAME{gone}.")
     @name_option(*noun.other_names)
@@ -72,7 +72,8 @@ def delete_command(noun: Noun, gone: str = "") -> click.Command:
         async def delete() -> None:
             async with scope.hub() as client:
                 await read(client, noun, name)  # so that one that is not there is named with those that are
-                await client.delete(noun.kind, name, missing_ok=True)
+                propagation: Propagation = "Foreground" if dependents_first else "Background"
+                await client.delete(noun.kind, name, propagation=propagation, missing_ok=True)
                 if not no_wait:
                     await _until_gone(client, noun, name)
 
