@@ -18,6 +18,8 @@ from echelon.cli.outline import Item, Part, State, is_over, outline, parse_wait,
 from . import runs
 from .runs import at, condition
 
+LATECOMER = "The update run is making progress; joined since, and not part of this run: d"
+
 
 def states(item: Item) -> dict[str, str]:
     """The state of each part by its name."""
@@ -66,6 +68,23 @@ def states(item: Item) -> dict[str, str]:
             State.STUCK,
             "",
             id="stuck",
+        ),
+        pytest.param(
+            runs.run([], runs.INITIALIZED_OK, condition(PROGRESSING, "True", "UpdateRunProgressing", 1, LATECOMER)),
+            State.UPDATING,
+            "joined since, and not part of this run: d",
+            id="members-joined",
+        ),
+        pytest.param(
+            runs.run(
+                [],
+                runs.INITIALIZED_OK,
+                condition(PROGRESSING, "False", "UpdateRunSucceeded", 1, LATECOMER),
+                condition(SUCCEEDED, "True", "UpdateRunSucceeded", 1),
+            ),
+            State.DONE,
+            "joined since, and not part of this run: d",
+            id="members-joined-and-over",
         ),
         pytest.param(runs.in_timed_wait(), State.WAITING, "", id="waiting"),
         pytest.param(runs.in_second_stage(), State.UPDATING, "", id="updating"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -187,7 +189,7 @@ async def test_a_policy_that_cannot_be_followed(hub: Hub) -> None:
     await hub.join("a", env="prod")
     await hub.place(policy=some(1))
     await fulfilled(hub)
-    expression = {"key": "env", "operator": "In", "values": []}
+    expression: dict[str, Any] = {"key": "env", "operator": "In", "values": []}
     terms = {"clusterSelectorTerms": [{"labelSelector": {"matchExpressions": [expression]}}]}
     affinity = {"clusterAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
     await hub.edit(hub.scope.placement, "web", {"spec": {"policy": {"affinity": affinity}}})
@@ -199,7 +201,7 @@ async def test_a_policy_that_cannot_be_followed(hub: Hub) -> None:
         "values []; want at least one value"
     )
     assert hub.bound_to() == {"a": "Scheduled"}
-    expression["values"] = ["prod"]  # type: ignore[assignment]
+    expression["values"] = ["prod"]
     await hub.edit(hub.scope.placement, "web", {"spec": {"policy": {"affinity": affinity}}})
     await fulfilled(hub)
     assert hub.binding("a").spec.scheduling_policy_snapshot_name == "web-2"

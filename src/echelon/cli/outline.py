@@ -103,7 +103,7 @@ def _run_state(run: Run) -> tuple[State, str]:
     progressing = find_condition(run.status.conditions, PROGRESSING)
     succeeded = find_condition(run.status.conditions, SUCCEEDED)
     if succeeded is not None:
-        return (State.DONE, "") if succeeded.status == "True" else (State.FAILED, succeeded.message)
+        return (State.DONE, _aside(progressing)) if succeeded.status == "True" else (State.FAILED, succeeded.message)
     if initialized is None:
         return State.NOT_STARTED, "no controller of the hub has seen it yet"
     if initialized.status == "False":
@@ -113,7 +113,12 @@ def _run_state(run: Run) -> tuple[State, str]:
     if progressing is None:
         note = "initialized only: set spec.state to Run to start it" if run.spec.state == "Initialize" else ""
         return State.NOT_STARTED, note
-    return _progress_state(progressing), ""
+    return _progress_state(progressing), _aside(progressing)
+
+
+def _aside(progressing: Condition | None) -> str:
+    """What a run says beside how it goes on: who joined too late."""
+    return "" if progressing is None else progressing.message.partition("; ")[2]
 
 
 def _progress_state(progressing: Condition) -> State:

@@ -76,9 +76,15 @@ async def test_a_member_that_joins_is_not_part_of_the_run(hub: Hub, agents: Fake
     await halfway(hub, prepare)
     await hub.join("d", **TWO)
     await hub.until(lambda: hub.bound_to().get("d") == "Scheduled")
+    await hub.until(lambda: "joined since" in message(hub))
+    assert message(hub) == (
+        "The updateRun is waiting for before-stage tasks in stage two to complete; joined since, and not part of this "
+        "run: d"
+    )
     await go_on(hub)
     await hub.succeeded()
     await hub.pass_time(5)
+    assert message(hub) == "All stages are completed; joined since, and not part of this run: d"
     assert agents.got("d") == []
     assert hub.bound_to()["d"] == "Scheduled"
     assert hub.status().policy_observed_cluster_count == 3
@@ -86,6 +92,27 @@ async def test_a_member_that_joins_is_not_part_of_the_run(hub: Hub, agents: Fake
     await hub.approve("second-before-two")
     await hub.succeeded("second")
     assert agents.got("d") == ["0"]
+
+
+def message(hub: Hub) -> str:
+    """How the run goes on, in words."""
+    progressing = hub.condition("Progressing")
+    return "" if progressing is None else progressing.message
+
+
+async def test_many_that_join_make_few_writes(hub: Hub, agents: FakeAgents, prepare: Prepare) -> None:
+    await halfway(hub, prepare)
+    before = run_writes(hub)
+    for n in range(10):
+        await hub.join(f"m{n}", **TWO)
+        await hub.pass_time(1)
+    assert message(hub).endswith("; joined since, and not part of this run: m0, m1, m2 and others")
+    assert run_writes(hub) - before == 4
+
+
+def run_writes(hub: Hub) -> int:
+    path = f"/{hub.scope.run.resource.plural}/first/status"
+    return sum(write.path.endswith(path) for write in hub.writes if write.user == "controllers")
 
 
 async def test_a_member_with_other_labels_stays_in_its_stage(hub: Hub, agents: FakeAgents, prepare: Prepare) -> None:

@@ -14,7 +14,13 @@ from echelon.api.meta import Condition, ObjectMeta
 from echelon.api.placement import ApplyStrategy
 from echelon.api.snapshot import ClusterDecision
 from echelon.api.staged import ClusterStagedUpdateRun, UpdateRunSpec
-from echelon.placement.staged.observation import is_up_to_date, observe, started_message, wanted_spec
+from echelon.placement.staged.observation import (
+    is_up_to_date,
+    latecomers,
+    observe,
+    started_message,
+    wanted_spec,
+)
 from echelon.placement.staged.translation import plan_of, progress_of
 from echelon.rollout import Facts, Intent, Outcome, TargetProgress, TargetState
 
@@ -233,3 +239,9 @@ def test_a_member_to_empty() -> None:
 def test_a_member_that_is_selected_again_is_not_emptied() -> None:
     found = facts(binding("x"))
     assert found.left == {"delete:x": "The placement selects the cluster again"}
+
+
+def test_members_that_were_chosen_after_the_run_began() -> None:
+    status = initialized(stage("one"), members={"a": {}, "b": {}}, delete=["z"])
+    assert latecomers(status, frozenset("abz")) == []
+    assert latecomers(status, frozenset("dac")) == ["c", "d"]

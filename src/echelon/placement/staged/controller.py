@@ -217,7 +217,8 @@ class StagedRunReconciler:
             requested = await self._approvals.request(run, status, decision)
         except ApprovalTaken as problem:
             return await self._write(run, reporting.aborted(writer, status, initialization.UNEXPECTED + str(problem)))
-        reported = reporting.report(writer, status, decision.progress, requested)
+        latecomers = observation.latecomers(status, self._selected(run))
+        reported = reporting.report(writer, status, decision.progress, requested, latecomers)
         following = _next(decision, self._clock.now())
         pause = self._pause(run, reported)
         if pause > 0:
@@ -228,8 +229,8 @@ class StagedRunReconciler:
     def _pause(self, run: Run, reported: UpdateRunStatus) -> float:
         """How long the status may wait, in seconds, so that members that end in quick succession share a write.
 
-        Only the progress of single members waits: it can be told from their bindings at any time. What
-        happens to the run or a stage is written at once.
+        Only what is said of single members waits: their progress, which can be told from their bindings
+        at any time, and who joined too late. What happens to the run or a stage is written at once.
         """
         if _outline(run.status) != _outline(reported):
             return 0.0
@@ -347,7 +348,8 @@ def _policy_view(snapshot: PolicySnapshot) -> PolicyView:
 def _outline(status: UpdateRunStatus) -> object:
     """A status without what it says of single members."""
     stages = [*status.stages_status, *filter(None, [status.deletion_stage_status])]
-    return status.conditions, [msgspec.structs.replace(stage, clusters=()) for stage in stages]
+    conditions = [msgspec.structs.replace(each, message=reporting.plain_message(each)) for each in status.conditions]
+    return conditions, [msgspec.structs.replace(stage, clusters=()) for stage in stages]
 
 
 def _next(decision: Decision, now: datetime) -> Result | None:

@@ -100,6 +100,13 @@ def observe(
     )
 
 
+def latecomers(status: UpdateRunStatus, selected: frozenset[str]) -> Sequence[str]:
+    """The members that the scheduler has chosen since the run was initialised: they are no part of it."""
+    stages = [*status.stages_status, *filter(None, [status.deletion_stage_status])]
+    known = {cluster.cluster_name for stage in stages for cluster in stage.clusters}
+    return sorted(selected - known)
+
+
 def started_message(run: Run) -> str:
     """The message by which a binding tells users which run gave it its snapshot."""
     return (

@@ -68,6 +68,7 @@ STUCK_AFTER = timedelta(minutes=5)
 _NAMED = 3
 _ABORTED = "cannot continue the updateRun: "
 _VALIDATION = f"{_ABORTED}failed to validate the updateRun: "
+_LATECOMERS = "; joined since, and not part of this run: "
 RUN_PROGRESSING = "UpdateRunProgressing"
 
 
@@ -150,7 +151,13 @@ def _observe_part(part: Part, generation: int) -> Part:
 # -- on the way ---------------------------------------------------------------------------------
 
 
-def report(writer: Writer, before: UpdateRunStatus, progress: Progress, requested: frozenset[str]) -> UpdateRunStatus:
+def report(
+    writer: Writer,
+    before: UpdateRunStatus,
+    progress: Progress,
+    requested: frozenset[str],
+    latecomers: Sequence[str] = (),
+) -> UpdateRunStatus:
     """The status of a run, from where it stands.
 
     Args:
@@ -158,6 +165,7 @@ def report(writer: Writer, before: UpdateRunStatus, progress: Progress, requeste
         before: the status as it was.
         progress: of the engine's decision, in the shape of the run's plan.
         requested: names of the approval requests that exist.
+        latecomers: members that the placement selects and the run does not know.
     """
     found = list(before.stages_status)
     if before.deletion_stage_status is not None:
@@ -170,8 +178,25 @@ def report(writer: Writer, before: UpdateRunStatus, progress: Progress, requeste
         before,
         stages_status=tuple(stages),
         deletion_stage_status=deletion,
-        conditions=_run_conditions(writer, before.conditions, progress),
+        conditions=_with_latecomers(_run_conditions(writer, before.conditions, progress), latecomers),
     )
+
+
+def _with_latecomers(conditions: Sequence[Condition], latecomers: Sequence[str]) -> tuple[Condition, ...]:
+    """The conditions of a run; how it goes on says, too, who is left out, without a write for each of many."""
+    more = " and others" if len(latecomers) > _NAMED else ""
+    note = f"{_LATECOMERS}{', '.join(latecomers[:_NAMED])}{more}" if latecomers else ""
+    return tuple(
+        msgspec.structs.replace(condition, message=plain_message(condition) + note)
+        if condition.type == PROGRESSING
+        else condition
+        for condition in conditions
+    )
+
+
+def plain_message(condition: Condition) -> str:
+    """The message of a condition of a run without the members that it leaves out."""
+    return condition.message.partition(_LATECOMERS)[0]
 
 
 def stuck_at(progress: Progress, now: datetime) -> datetime | None:
