@@ -42,6 +42,27 @@ async def test_of_a_custom_kind(api: Any, widgets: str) -> None:
     assert (await api.get(widgets + "/w")).json["spec"]["replicas"] == 3
 
 
+async def test_who_applies_replicas_owns_their_field(api: Any, widgets: str) -> None:
+    async def apply(path: str, manager: str, replicas: Any, query: str = "") -> Any:
+        body = b"apiVersion: autoscaling/v1\nkind: Scale\nspec: {replicas: %s}\n" % str(replicas).encode()
+        return await api.patch(f"{path}/scale?fieldManager={manager}{query}", body, "apply-patch+yaml")
+
+    await api.post(DEPLOYMENTS, DEPLOYMENT)
+    await api.post(widgets, {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "web"}})
+    for path in (f"{DEPLOYMENTS}/web", f"{widgets}/web"):
+        forced = await apply(path, "autoscaler", 4, "&force=true")
+        assert (forced.status, forced.json["kind"], forced.json["spec"]) == (200, "Scale", {"replicas": 4})
+        entries = (await api.get(path)).json["metadata"]["managedFields"]
+        mine = next(entry for entry in entries if entry["manager"] == "autoscaler")
+        assert (mine["operation"], mine["subresource"]) == ("Apply", "scale")
+        assert mine["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+        refused = await apply(path, "other", 5)
+        assert (refused.status, refused.json["details"]["causes"][0]["field"]) == (409, ".spec.replicas")
+        assert (await apply(path, "autoscaler", -1)).status == 422
+        assert (await apply(path, "autoscaler", "[")).status == 400
+    assert (await apply(f"{DEPLOYMENTS}/none", "a", 1)).status == 404
+
+
 async def test_faults(api: Any) -> None:
     await api.post(DEPLOYMENTS, DEPLOYMENT)
     scale = (await api.get(DEPLOYMENTS + "/web/scale")).json

@@ -60,10 +60,7 @@ async def apply(context: Context, target: Target, form: Form) -> Answer:
     write = target.write(write_options(target.request.query, "PatchOptions", apply=True))
     write.applying = True
     body = await target.request.body()
-    try:
-        parsed = parse_yaml(body)
-    except ValueError as error:
-        raise bad_request(f"error decoding YAML: {error}") from None
+    parsed = parse_applied(body)
     served, objects = target.served, context.objects
     applied = check_applied(parsed, name=target.name, api_version=served.api_version, kind=target.definition.kind)
     if write.options.field_validation != "Ignore":
@@ -82,6 +79,18 @@ async def apply(context: Context, target: Target, form: Form) -> Answer:
         return answer(context, target, value, write, form, 201)
     value = await objects.update(target.name, merged, write)
     return answer(context, target, value, write, form, 200)
+
+
+def parse_applied(body: bytes) -> Any:
+    """The configuration in the body of an apply.
+
+    Raises:
+        StatusError: 400 when the body is not YAML.
+    """
+    try:
+        return parse_yaml(body)
+    except ValueError as error:
+        raise bad_request(f"error decoding YAML: {error}") from None
 
 
 def checked_type(target: Target) -> str:

@@ -11,8 +11,16 @@ from echelon.apiserver.body import decode_object
 from echelon.apiserver.definitions import Object, Scale
 from echelon.apiserver.errors import invalid, invalid_value, no_such_resource
 from echelon.apiserver.handlers.context import Context, Target
-from echelon.apiserver.handlers.patch import Patch, checked_type, parse_patch, patch_function
+from echelon.apiserver.handlers.patch import (
+    APPLY_PATCH,
+    Patch,
+    checked_type,
+    parse_applied,
+    parse_patch,
+    patch_function,
+)
 from echelon.apiserver.jsonpath import compile_path, dotted
+from echelon.apiserver.patch import check_applied
 from echelon.apiserver.preparation import check_name, check_namespace
 from echelon.apiserver.query import write_options
 from echelon.apiserver.responses import Answer, json_answer
@@ -38,8 +46,33 @@ async def update_scale(context: Context, target: Target) -> Answer:
 
 async def patch_scale(context: Context, target: Target) -> Answer:
     """Patch the scale of an object."""
-    change = patch_function(target, checked_type(target), parse_patch(await target.request.body()))
-    return await _change(context, target, change, "PatchOptions")
+    type_ = checked_type(target)
+    body = await target.request.body()
+    if type_ == APPLY_PATCH:
+        return await _apply(context, target, body)
+    return await _change(context, target, patch_function(target, type_, parse_patch(body)), "PatchOptions")
+
+
+async def _apply(context: Context, target: Target, body: bytes) -> Answer:
+    """Server-side apply: who applies replicas owns the field in which the object keeps them."""
+    form = target.form()
+    write = target.write(write_options(target.request.query, "PatchOptions", apply=True))
+    write.applying = True
+    paths, objects = _paths(target), context.objects
+    scale = check_applied(parse_applied(body), name=target.name, api_version=_API_VERSION, kind="Scale")
+    given = scale.get("metadata") or {}
+    metadata = {field: given[field] for field in ("name", "uid", "resourceVersion") if field in given}
+    applied: Object = {
+        "apiVersion": target.served.api_version,
+        "kind": target.definition.kind,
+        "metadata": metadata,
+    }
+    if scale.get("spec"):
+        _set(applied, paths.spec_replicas, _replicas(scale, target.name))
+    value = await objects.update(
+        target.name, lambda live: objects.ownership.apply(live, applied, write, objects.clock.now()), write
+    )
+    return json_answer(scale_of(orjson.loads(value), paths), form)
 
 
 async def _change(context: Context, target: Target, change: Patch, options: str) -> Answer:
@@ -50,11 +83,7 @@ async def _change(context: Context, target: Target, change: Patch, options: str)
     def apply(old: Object) -> Object:
         scale = change(scale_of(old, paths))
         check_namespace(scale, write)
-        spec = scale.get("spec") or {}
-        replicas = spec.get("replicas", 0) if isinstance(spec, dict) else spec
-        if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
-            fault = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
-            raise invalid("autoscaling", "Scale", target.name, [fault])
+        replicas = _replicas(scale, target.name)
         new: Object = orjson.loads(orjson.dumps(old))
         _set(new, paths.spec_replicas, replicas)
         new["metadata"]["resourceVersion"] = scale["metadata"].get("resourceVersion", "")
@@ -62,6 +91,20 @@ async def _change(context: Context, target: Target, change: Patch, options: str)
 
     value = await context.objects.update(target.name, apply, write)
     return json_answer(scale_of(orjson.loads(value), paths), form)
+
+
+def _replicas(scale: Object, name: str) -> int:
+    """The replicas that a scale asks for; 0 when it does not say.
+
+    Raises:
+        StatusError: 422 when they are no count.
+    """
+    spec = scale.get("spec") or {}
+    replicas = spec.get("replicas", 0) if isinstance(spec, dict) else spec
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+        fault = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise invalid("autoscaling", "Scale", name, [fault])
+    return replicas
 
 
 def _paths(target: Target) -> Scale:
