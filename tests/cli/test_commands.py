@@ -241,8 +241,12 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert loaded(*arguments) == []
 
 
-def test_a_command_that_reads_loads_nothing_heavy(hub: HubProcess) -> None:
-    assert loaded("rollout", "status", "--kubeconfig", str(hub.kubeconfig)) == []
+@pytest.mark.parametrize(
+    "words",
+    ["rollout status", f"rollout history {PLACEMENT}", f"placement status {PLACEMENT}", "explain member member1"],
+)
+def test_a_command_that_reads_loads_nothing_heavy(hub: HubProcess, words: str) -> None:
+    assert loaded(*words.split(), "--kubeconfig", str(hub.kubeconfig)) == []
 
 
 def test_a_command_that_reads_answers_at_once(hub: HubProcess) -> None:

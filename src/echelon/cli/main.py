@@ -30,6 +30,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "hub": ("echelon.cli.hub:hub", "Back an embedded hub up, and restore it."),
     "rollout": ("echelon.cli.rollout:rollout", "Follow staged rollouts and see what they wait for."),
+    "placement": ("echelon.cli.placement:placement", "See where placements stand."),
+    "cluster": ("echelon.cli.cluster:cluster", "Empty members for maintenance, and take them back."),
+    "explain": ("echelon.cli.explain:explain", "Say what an object waits for and what would unblock it."),
 }
 
 
