@@ -64,13 +64,14 @@ class HubContent:
             self._stale = True
             raise
         served: set[tuple[str, str]] = set()
-        for found in resources:
+        # A kind is watched in the version that its group prefers, or else in the first that has it.
+        for found in sorted(resources, key=lambda found: not found.preferred):
             resource = found.resource
             key = (resource.group, resource.kind)
             if not (found.verbs >= _WATCH and is_selectable_kind(*key)):
                 continue
             self._versions[resource.group, resource.version, resource.kind] = resource
-            if found.preferred:
+            if key not in served:
                 served.add(key)
                 self._watch(key, resource)
         for key in [key for key in self._informers if key not in served]:

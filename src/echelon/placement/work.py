@@ -56,18 +56,27 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 def works_of(origin: Origin, content: Content) -> list[Work]:
     """The Works that a binding calls for, that of the snapshot's master among them."""
     base = names.work_base(origin.placement, origin.namespace)
-    works = [_work(origin, names.work(base, part.sub_index), part, {}) for part in content.parts]
+    annotations = marks(origin.binding)
+    if origin.labels is not None:
+        annotations[names.OVERRIDE_LABELS] = orjson.dumps(origin.labels, option=orjson.OPT_SORT_KEYS).decode()
+    works = [_work(origin, names.work(base, part.sub_index), part, {}, annotations) for part in content.parts]
     for envelope in content.envelopes:
         found = envelope.identifier
         name = names.envelope_work(base, kind_of_envelope(found), found.namespace, found.name)
         labels = {names.ENVELOPE_TYPE: found.type, names.ENVELOPE_NAME: found.name}
         if found.namespace:
             labels[names.ENVELOPE_NAMESPACE] = found.namespace
-        works.append(_work(origin, name, envelope, labels))
+        works.append(_work(origin, name, envelope, labels, annotations))
     return works
 
 
-def _work(origin: Origin, name: str, content: SnapshotView | EnvelopeView, labels: Mapping[str, str]) -> Work:
+def _work(
+    origin: Origin,
+    name: str,
+    content: SnapshotView | EnvelopeView,
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str],
+) -> Work:
     own = {
         names.PARENT_BINDING: origin.binding_name,
         names.PARENT_PLACEMENT: origin.placement,
@@ -75,9 +84,6 @@ def _work(origin: Origin, name: str, content: SnapshotView | EnvelopeView, label
     }
     if origin.namespace:
         own[names.PARENT_PLACEMENT_NAMESPACE] = origin.namespace
-    annotations = marks(origin.binding)
-    if origin.labels is not None:
-        annotations[names.OVERRIDE_LABELS] = orjson.dumps(origin.labels, option=orjson.OPT_SORT_KEYS).decode()
     return Work(
         metadata=ObjectMeta(
             name=name,
@@ -106,9 +112,10 @@ def _hash(snapshots: Sequence[object]) -> str:
     return hashlib.sha256(msgspec.json.encode(snapshots)).hexdigest()
 
 
-def is_marked(work: Work, binding: ResourceBindingSpec) -> bool:
-    """Whether a Work was made from what its binding names."""
-    return all(work.metadata.annotations.get(key) == value for key, value in marks(binding).items())
+def made_from(binding: ResourceBindingSpec, works: Iterable[Work]) -> list[Work]:
+    """Those of a binding's Works that were made from what it names."""
+    wanted = marks(binding)
+    return [work for work in works if all(work.metadata.annotations.get(key) == value for key, value in wanted.items())]
 
 
 def labels_used(work: Work) -> Mapping[str, str] | None:

@@ -149,14 +149,14 @@ class WorkGenerator:
         parts = None if master is None else self._keeper.parts((namespace, placement), index_of(master))
         if master is None or parts is None:
             return None
-        marked = next((work for work in have if works.is_marked(work, binding.spec)), None)
+        made = works.made_from(binding.spec, have)
         try:
             overrides = self._overrides.named(binding.spec)
         except NoSuchSnapshot:
-            if marked is None:
+            if not made:
                 raise
-            return [work for work in have if works.is_marked(work, binding.spec)]
-        labels = self._labels(binding, marked)
+            return made
+        labels = self._labels(binding, made)
         content = render(
             [_view(part) for part in parts],
             overrides,
@@ -173,9 +173,9 @@ class WorkGenerator:
         )
         return works.works_of(origin, content)
 
-    def _labels(self, binding: Binding, marked: Work | None) -> Mapping[str, str]:
-        """The labels of the member for which a binding's Works are made: those of then, where there are some."""
-        used = None if marked is None else works.labels_used(marked)
+    def _labels(self, binding: Binding, made: Sequence[Work]) -> Mapping[str, str]:
+        """The labels of the member for which a binding's Works are made: those of then, where some were made."""
+        used = next((labels for work in made if (labels := works.labels_used(work)) is not None), None)
         return self._overrides.labels(binding.spec.target_cluster) if used is None else used
 
     async def _synchronize(self, wanted: Sequence[Work], have: Sequence[Work]) -> bool:
