@@ -118,6 +118,36 @@ async def test_another_way_of_applying_reaches_members_at_once(hub: Hub, agents:
     await hub.until(lambda: all(w.spec.apply_strategy == ApplyStrategy(type="ServerSideApply") for w in hub.works("a")))
 
 
+async def test_another_way_of_applying_waits_for_nobody(hub: Hub, agents: FakeAgents) -> None:
+    for name in "abc":
+        await hub.join(name)
+    await hub.configure("one")
+    await roll(hub, max_unavailable=1)
+    await hub.until(lambda: hub.is_placement("Available", "True"))
+    agents.otherwise = Behaviour.NOT_YET
+    agents.behave("a", Behaviour.NOT_YET)
+    await hub.until(lambda: hub.is_placement("Available", "False"))
+    strategy = {"spec": {"strategy": {"applyStrategy": {"type": "ServerSideApply"}}}}
+    await hub.edit(hub.scope.placement, "web", strategy)
+    changed = ApplyStrategy(type="ServerSideApply")
+    await hub.until(lambda: all(w.spec.apply_strategy == changed for name in "abc" for w in hub.works(name)))
+    await hub.pass_time(5)
+    assert hub.is_placement("RolloutStarted", "True")
+
+
+async def test_members_that_only_compare_take_up_no_room(hub: Hub, agents: FakeAgents) -> None:
+    agents.otherwise = Behaviour.DIFF_REPORTED
+    for name in "ab":
+        await hub.join(name)
+    await hub.configure("one")
+    await roll(hub, policy=PlacementPolicy(placement_type="PickFixed", cluster_names=("a",)), max_surge=0)
+    strategy = {"spec": {"strategy": {"applyStrategy": {"type": "ReportDiff"}}}}
+    await hub.edit(hub.scope.placement, "web", strategy)
+    await hub.until(lambda: hub.is_placement("DiffReported", "True"))
+    await hub.edit(hub.scope.placement, "web", {"spec": {"policy": {"clusterNames": ["b"]}}})
+    await hub.until(lambda: set(hub.bound_to()) == {"b"} and current(hub) == {"b"})
+
+
 async def test_it_settles(hub: Hub, agents: FakeAgents) -> None:
     for name in "abc":
         await hub.join(name)

@@ -1,10 +1,11 @@
 """Rolling updates: which bindings of a placement may change now without taking too much away at once.
 
 Pure. A placement wants a number of members to be served (``target``). At most ``max_unavailable`` of
-them may lack what they should have, and at most ``max_surge`` more may be served on the way. What
-already fails is changed without waiting, as nothing is lost by it; the rest follows within these two
-bounds: first members that are no longer wanted are emptied, then outdated ones are updated, and new
-ones are served. The rules are KubeFleet's (reference, section 3.7).
+them may lack what they should have, and at most ``max_surge`` more may be served on the way; members
+that only report differences are not served. What already fails is changed without waiting, as nothing
+is lost by it; the rest follows within these two bounds: first members that are no longer wanted are
+emptied, then outdated ones are updated, and new ones are served. The rules are KubeFleet's (reference,
+section 3.7).
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def pace(
     going = [binding for binding in ready if binding.metadata.deletion_timestamp is not None]
     alive = sorted((b for b in bindings if b.metadata.deletion_timestamp is None), key=_order)
     may_take = len(ready) - len(going) - (target - share(config.max_unavailable, target))
-    hopeful = [b for b in bindings if b.spec.state in (BOUND, UNSCHEDULED) and not has_failed(b)]
+    hopeful = [
+        b for b in bindings if b.spec.state in (BOUND, UNSCHEDULED) and not has_failed(b) and not reports_differences(b)
+    ]
     may_add = target + share(config.max_surge, target) - len(hopeful)
 
     update = [b for b in alive if b.spec.state == BOUND and outdated[b.metadata.name] and has_failed(b)]
@@ -138,6 +141,11 @@ def ready_in(binding: Binding, now: datetime, period: timedelta) -> timedelta | 
     given = (available, started) if started is not None and started.status == "True" else (available,)
     since = max(parse_time(condition.last_transition_time) for condition in given)
     return max(timedelta(0), since + period - now)
+
+
+def reports_differences(binding: Binding) -> bool:
+    """Whether a member reports how it differs from what a binding has, and so was given nothing of it."""
+    return _current(binding, DIFF_REPORTED) is not None
 
 
 def has_failed(binding: Binding) -> bool:

@@ -71,7 +71,7 @@ class RollingUpdateReconciler:
         wanted = {b.metadata.name: self._wanted(b, placement, snapshot.metadata.name, choice) for b in bindings}
         decided = pace(
             bindings,
-            {binding.metadata.name: wanted[binding.metadata.name] != binding.spec for binding in bindings},
+            {b.metadata.name: wanted[b.metadata.name] != _with_strategy(b, wanted[b.metadata.name]) for b in bindings},
             _target(placement, bindings),
             placement.spec.strategy.rolling_update or RollingUpdateConfig(),
             self._clock.now(),
@@ -115,17 +115,30 @@ class RollingUpdateReconciler:
         for binding in decided.blocked:
             await self._block(binding, wanted[binding.metadata.name])
         handled = {b.metadata.name for b in (*decided.delete, *decided.update, *decided.blocked)}
-        for binding in self._related.bindings(placement.key):
-            settled = binding.spec == wanted.get(binding.metadata.name) and binding.spec.state == BOUND
-            if binding.metadata.name not in handled and settled and not is_started(binding):
+        for found in self._related.bindings(placement.key):
+            if found.metadata.name in handled or found.metadata.name not in wanted:
+                continue
+            binding = await self._push_strategy(found, wanted[found.metadata.name])
+            settled = binding.spec == wanted[binding.metadata.name] and binding.spec.state == BOUND
+            if settled and not is_started(binding):
                 await self._binder.mark(binding, "True", *_STARTED)  # a pass was cut short in between
 
     async def _block(self, binding: Binding, wanted: ResourceBindingSpec) -> None:
         """Let a binding wait with the objects it has; how they are applied changes at once."""
-        if binding.spec.state == BOUND and binding.spec.apply_strategy != wanted.apply_strategy:
-            spec = msgspec.structs.replace(binding.spec, apply_strategy=wanted.apply_strategy)
-            binding = await self._binder.give(binding, spec)
-        await self._binder.mark(binding, "False", *_BLOCKED)
+        await self._binder.mark(await self._push_strategy(binding, wanted), "False", *_BLOCKED)
+
+    async def _push_strategy(self, binding: Binding, wanted: ResourceBindingSpec) -> Binding:
+        """Change how objects are applied where there are some; that takes nothing away, so it never waits."""
+        spec = _with_strategy(binding, wanted)
+        going = binding.metadata.deletion_timestamp is not None
+        if going or binding.spec.state != BOUND or binding.spec == spec:
+            return binding
+        return await self._binder.give(binding, spec)
+
+
+def _with_strategy(binding: Binding, wanted: ResourceBindingSpec) -> ResourceBindingSpec:
+    """What a binding has, applied as is wanted."""
+    return msgspec.structs.replace(binding.spec, apply_strategy=wanted.apply_strategy)
 
 
 def _target(placement: Placement, bindings: list[Binding]) -> int:

@@ -19,11 +19,11 @@ import msgspec
 
 from echelon.api import names
 from echelon.api.binding import BOUND, UNSCHEDULED, ClusterResourceBinding
-from echelon.api.conditions import AVAILABLE, DIFF_REPORTED, find_condition, is_true_at_generation
+from echelon.api.conditions import AVAILABLE, is_true_at_generation
 from echelon.api.eviction import ClusterResourcePlacementDisruptionBudget, DisruptionBudgetSpec
 from echelon.api.placement import ClusterResourcePlacement
 from echelon.placement.policy import effective
-from echelon.placement.rolling import has_failed, share
+from echelon.placement.rolling import has_failed, reports_differences, share
 
 VALID_MESSAGE = "Eviction is valid"
 
@@ -88,7 +88,7 @@ def judge(
         return Verdict(BEING_REMOVED, allowed=True)
     if not holds_content(binding):
         return Verdict(NOTHING_PLACED)
-    if has_failed(binding) or _compares_only(binding):
+    if has_failed(binding) or reports_differences(binding):
         return Verdict(FAILED, allowed=True, evicted=binding)
     if budget is None:
         return Verdict(NO_BUDGET, allowed=True, evicted=binding)
@@ -145,9 +145,3 @@ def _is_available(binding: ClusterResourceBinding) -> bool:
     return binding.metadata.deletion_timestamp is None and is_true_at_generation(
         binding.status.conditions, AVAILABLE, binding.metadata.generation
     )
-
-
-def _compares_only(binding: ClusterResourceBinding) -> bool:
-    """Whether the member reports differences, and so has got nothing of the placement."""
-    found = find_condition(binding.status.conditions, DIFF_REPORTED)
-    return found is not None and found.observed_generation == binding.metadata.generation
