@@ -11,10 +11,11 @@ from echelon.api import names
 from echelon.api.cluster import MemberCluster, PropertyValue, ResourceUsage
 from echelon.api.meta import format_time
 from echelon.api.placement import PlacementPolicy
+from echelon.kube.errors import ServerError
 from echelon.placement.scope import CLUSTER, NAMESPACED, Scope
 
 from .agents import FakeAgents
-from .hub import Hub, passes, stage
+from .hub import Hub, Written, passes, stage
 from .scheduling.fleet import CPU, NODES, evenly, having, rather, some
 
 TAINT = {"key": "down", "value": "yes", "effect": "NoSchedule"}
@@ -264,3 +265,64 @@ async def test_a_rollout_does_not_keep_the_scheduler_busy(hub: Hub, agents: Fake
     await hub.start()
     await hub.succeeded()
     assert await woken(hub, before) <= 3  # a binding that gets its snapshot has another spec
+
+
+# -- failures -----------------------------------------------------------------------------------
+
+
+async def live(hub: Hub) -> dict[str, str]:
+    """A placement that is spread, grows, shrinks and loses a member; the bindings in the end."""
+    for name, zone in (("a", "x"), ("b", "x"), ("c", "y"), ("d", "y"), ("e", "z"), ("f", "z")):
+        await hub.join(name, zone=zone)
+    await hub.place(policy=some(3, spread=[evenly("zone")], preferred=[rather(5, zone="x")]))
+    await fulfilled(hub)
+    await resize(hub, 5)
+    await fulfilled(hub)
+    await resize(hub, 4)
+    await fulfilled(hub)
+    await hub.leave("f")
+    await hub.until(lambda: hub.bound_to()["f"] == "Unscheduled" and chosen(hub) >= 4)
+    await fulfilled(hub)
+    assert chosen(hub) == 4
+    return hub.bound_to()
+
+
+def chosen(hub: Hub) -> int:
+    return sum(state == "Scheduled" for state in hub.bound_to().values())
+
+
+UNDISTURBED = {"a": "Scheduled", "b": "Scheduled", "d": "Scheduled", "e": "Scheduled", "f": "Unscheduled"}
+
+
+async def test_a_life(hub: Hub) -> None:
+    assert await live(hub) == UNDISTURBED
+
+
+@pytest.mark.parametrize(("turn", "offset"), [(2, 0), (2, 1), (3, 0), (3, 2), (5, 3)])
+async def test_writes_that_are_refused_change_nothing_in_the_end(bare_hub: Hub, turn: int, offset: int) -> None:
+    count = offset
+
+    def refuses(method: str, path: str) -> None:
+        nonlocal count
+        count += 1
+        if count % turn == 0:
+            raise ServerError(f"{method} {path} is refused")
+
+    await bare_hub.start_controllers(before_write=refuses)
+    assert await live(bare_hub) == UNDISTURBED
+    await bare_hub.stop_controllers()
+
+
+@pytest.mark.parametrize(("turn", "offset"), [(2, 0), (2, 1), (3, 0), (3, 2)])
+async def test_answers_that_are_lost_change_nothing_in_the_end(bare_hub: Hub, turn: int, offset: int) -> None:
+    count = offset
+
+    def loses(written: Written) -> bool:
+        nonlocal count
+        count += written.user == "controllers"
+        return written.user == "controllers" and count % turn == 0
+
+    bare_hub.loses = loses
+    await bare_hub.start_controllers()
+    assert await live(bare_hub) == UNDISTURBED
+    await bare_hub.stop_controllers()
