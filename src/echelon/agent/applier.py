@@ -22,6 +22,7 @@ import structlog
 from echelon.agent.finalizers import hold, release
 from echelon.agent.ledger import Ledger, Leftover
 from echelon.agent.manifests import Manifest, read_manifests
+from echelon.agent.metrics import APPLY_SECONDS, count
 from echelon.agent.objects import ObjectApplier, Outcome
 from echelon.agent.pace import Pace
 from echelon.agent.watching import MemberWatch
@@ -96,7 +97,8 @@ class WorkApplier:
         if owner.metadata.deletion_timestamp is not None:
             return _after((await self._ledger.hasten(owner)).total_seconds())
         owner = await self._ledger.announce(owner, manifests)
-        outcomes = await self._apply(work, manifests, owner, strategy)
+        with APPLY_SECONDS.time():
+            outcomes = await self._apply(work, manifests, owner, strategy)
         leftovers = await self._ledger.settle(owner, outcomes)
         self._pace.applied(name, generation, _time(), wrote=any(outcome.wrote for outcome in outcomes))
         report = work_status(work.status, outcomes, generation, self._clock.now())
@@ -163,6 +165,7 @@ class WorkApplier:
     ) -> Result | None:
         """Write the status, unless the member may be about to say more, and say when to look again."""
         name = work.metadata.name
+        count(report.status, outcomes)
         await self._watch.retain(name, (outcome.place for outcome in outcomes if outcome.place is not None))
         if wait := self._patience(work, report):
             return Result(requeue_after=wait)
