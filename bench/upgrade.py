@@ -54,6 +54,8 @@ TARGETS = 10_000
 SIMULATED = 100_000
 MEMBERS = 1_000
 UPGRADE_SECONDS = 1.0
+SETTLING = 5.0
+"""Seconds in which a thousand members that have just joined say what they are."""
 
 
 # -- the engine ---------------------------------------------------------------------------------
@@ -176,6 +178,7 @@ async def fleet() -> AsyncIterator[EmbeddedFleet]:
         fleet = EmbeddedFleet(database, FleetOptions(admin_token="bench"))
         try:
             await fleet.start(specs)
+            await asyncio.sleep(SETTLING)
             yield fleet
         finally:
             await fleet.close()

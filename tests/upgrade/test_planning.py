@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from echelon.api.fleet import StageUpdateStatus, UpdateRunStatus
+from echelon.local.fleet import FleetOptions
 from echelon.upgrade import planning
 from echelon.upgrade.members import Member
+from echelon.upgrade.patching import status_patch
 from echelon.upgrade.settings import UpgradeSettings
 
 from .hub import control_plane, full, order, stage
@@ -234,3 +239,57 @@ def test_gates_and_waits_are_there_from_the_beginning() -> None:
 )
 def test_what_a_run_is_planned_from(changes: Any, same: bool) -> None:
     assert (planning.plan_hash(run_of(**changes)) == planning.plan_hash(run_of())) == same
+
+
+# -- room for the status ------------------------------------------------------------------------
+
+
+def sized(count: int) -> UpdateRunStatus:
+    members = [member(f"member-{n:05}", "a", cluster_resource_id=f"simulated://member-{n:05}") for n in range(count)]
+    return planned(order(stage("s", group("a", maxConcurrency=50))), *members)
+
+
+def test_a_run_of_a_thousand_members_has_room_on_every_hub_and_of_ten_thousand_on_an_embedded_one() -> None:
+    assert planning.size_problems(sized(1000), UpgradeSettings()) == []
+    assert planning.size_problems(sized(10_000), FleetOptions(admin_token="x").upgrade) == []
+
+
+def test_a_run_that_has_no_room_says_how_many_members_would() -> None:
+    status = sized(10_000)
+    (problem,) = planning.size_problems(status, UpgradeSettings())
+    fitting = re.fullmatch(
+        r"spec: the run has 10000 members, and its status would take up to \d+ bytes of the 1400000 that this hub has "
+        r"room for; make several runs, each of at most about (\d+) members",
+        str(problem),
+    )
+    assert fitting is not None
+    assert planning.size_problems(sized(int(fitting[1]) - 1), UpgradeSettings()) == []
+    assert planning.size_problems(sized(int(fitting[1]) + 10), UpgradeSettings()) != []
+
+
+def test_the_room_reckoned_with_is_enough_for_members_that_have_ended() -> None:
+    status = sized(1000)
+    (found,) = status.stages
+    time = "2026-03-02T09:00:00.000000Z"
+    ended = [
+        replace(one, state="Completed", attempt=1, start_time=time, completed_time=time, operation_id=str(uuid.uuid4()))
+        for one in found.groups[0].members
+    ]
+    at_end = replace(status, stages=(replace(found, groups=(replace(found.groups[0], members=tuple(ended)),)),))
+    limit = UpgradeSettings(max_status_bytes=len(msgspec.json.encode(at_end)))
+    assert planning.size_problems(status, limit) != []
+
+
+def test_a_change_of_very_many_members_is_written_as_a_whole() -> None:
+    before = replace(sized(1000), observed_generation=1)
+    (found,) = before.stages
+    skipped = tuple(replace(one, state="Skipped", message="skipped by the user") for one in found.groups[0].members)
+
+    def after(count: int) -> UpdateRunStatus:
+        members = (*skipped[:count], *found.groups[0].members[count:])
+        return replace(before, stages=(replace(found, groups=(replace(found.groups[0], members=members),)),))
+
+    for count, operations in ((3, 1 + 3), (1000, 1 + 1)):
+        patch = status_patch(run_of(status=before), after(count))
+        assert patch is not None
+        assert len(patch.content) == operations

@@ -66,7 +66,7 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True):
     client_authority: bytes | None = None
     audit: AuditLog | None = None
     placement: PlacementSettings = PlacementSettings()
-    upgrade: UpgradeSettings = UpgradeSettings()
+    upgrade: UpgradeSettings = UpgradeSettings(max_status_bytes=4_000_000)  # enough for 10,000 members
     providers: ProviderSettings = ProviderSettings()
     before_write: BeforeWrite | None = None
     names: FleetNames = FleetNames()

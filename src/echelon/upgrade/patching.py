@@ -18,6 +18,9 @@ from echelon.kube.patches import JsonPatch
 
 Operation = dict[str, Any]
 
+_MANY = 500
+"""So many changes may take more room than the whole status, and a request has only so much (a stage is skipped)."""
+
 
 def status_patch(run: UpdateRun, status: UpdateRunStatus) -> JsonPatch | None:
     """The patch of the status subresource that makes ``status`` of the run's own; None when they are equal.
@@ -26,12 +29,18 @@ def status_patch(run: UpdateRun, status: UpdateRunStatus) -> JsonPatch | None:
     """
     if run.status.observed_generation:
         operations = list(_changes("/status", run.status, status))
+        if len(operations) > _MANY:
+            operations = min(operations, [_whole(status)], key=lambda found: len(msgspec.json.encode(found)))
     else:  # nothing was written yet, so there is no place to change
-        operations = [{"op": "add", "path": "/status", "value": msgspec.to_builtins(status)}]
+        operations = [_whole(status)]
     if not operations:
         return None
     version = {"op": "replace", "path": "/metadata/resourceVersion", "value": run.metadata.resource_version}
     return JsonPatch([version, *operations])
+
+
+def _whole(status: UpdateRunStatus) -> Operation:
+    return {"op": "add", "path": "/status", "value": msgspec.to_builtins(status)}
 
 
 def _changes(path: str, old: Struct, new: Struct) -> Iterator[Operation]:

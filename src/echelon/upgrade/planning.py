@@ -7,6 +7,8 @@ that would take it, the first in the order has it.
 
 Percentages become numbers here: concurrency is rounded down, to no less than 1 and no more than the ceiling of the
 stage; failures are rounded up. A group never has more places than its stage or its members.
+
+All of a run is in its status, so a run has as many members as an object of the hub has room for (``size_problems``).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from echelon.api.fleet import (
     StageUpdateStatus,
     UpdateGroup,
     UpdateRun,
+    UpdateRunStatus,
     UpdateRunStrategy,
     UpdateStage,
     WaitStatus,
@@ -32,10 +35,13 @@ from echelon.api.fleet import (
 from echelon.rollout import Limit
 from echelon.upgrade.members import Member
 from echelon.upgrade.settings import UpgradeSettings
-from echelon.upgrade.validation import takes
+from echelon.upgrade.validation import Problem, takes
 
 DEFAULT = "default"
 """Name of the one stage, and of its one group, of a run without an order."""
+
+_ENDED_BYTES = 200
+"""What the times, the operation and the message of a member that has ended add to the status, at most as a rule."""
 
 _ONE_BY_ONE = UpdateStage(name=DEFAULT, groups=(UpdateGroup(name=DEFAULT),))
 
@@ -77,7 +83,7 @@ def refreshed(
         return tuple(stages)
     fleet = sorted(members, key=lambda member: member.name)
     fixed = [found for found, open_ in zip(stages, is_open, strict=True) if not open_]
-    taken = {member.name for found in fixed for group in found.groups for member in group.members}
+    taken = set(names_in(fixed))
     fresh = tuple(
         _refilled(found, _stage(config, _members_of(config, fleet, taken), settings)) if open_ else found
         for (config, found), open_ in zip(pairs, is_open, strict=True)
@@ -85,17 +91,37 @@ def refreshed(
     return fresh if fresh != stages else tuple(stages)
 
 
+def size_problems(status: UpdateRunStatus, settings: UpgradeSettings) -> list[Problem]:
+    """Why a planned run is too long: its status would not fit into an object once its members have been upgraded."""
+    count = sum(len(group.members) for stage in status.stages for group in stage.groups)
+    planned_bytes = len(msgspec.json.encode(status))
+    needed, limit = planned_bytes + count * _ENDED_BYTES, settings.max_status_bytes
+    if needed <= limit:
+        return []
+    fitting = limit * count // needed
+    message = (
+        f"the run has {count} members, and its status would take up to {needed} bytes of the {limit} that this hub "
+        f"has room for; make several runs, each of at most about {fitting} members"
+    )
+    return [Problem("spec", message)]
+
+
 def not_covered(
     stages: Sequence[StageUpdateStatus], order: UpdateRunStrategy | None, members: Iterable[Member]
 ) -> list[str]:
     """Members that a run made now would take and this one does not: they came after it was planned."""
-    planned_names = {member.name for stage in stages for group in stage.groups for member in group.members}
+    planned_names = names_in(stages)
     taken = [
         member.name
         for member in members
         if member.name not in planned_names and (order is None or any(_takes(stage, member) for stage in order.stages))
     ]
     return sorted(taken)
+
+
+def names_in(stages: Iterable[StageUpdateStatus]) -> frozenset[str]:
+    """The names of all members in these stages."""
+    return frozenset(member.name for stage in stages for group in stage.groups for member in group.members)
 
 
 def _takes(stage: UpdateStage, member: Member) -> bool:

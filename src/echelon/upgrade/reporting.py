@@ -6,10 +6,6 @@ thousand costs three new members, and ``patching`` finds them at once.
 A member whose provider waits is shown as Pending though it keeps its place, and so are the group, stage and run of
 which nothing else is being upgraded. Everything that waits says for what; a group, stage or run that failed sums up
 what failed in it.
-
-Conditions: ``Initialized`` (the run is planned), ``Progressing`` (it goes on; the message says what it waits for),
-``Succeeded`` (it has ended, well or not), and ``CoversFleet``, which is there once members have come that are no part
-of the run. Their reasons are below.
 """
 
 from __future__ import annotations
@@ -20,7 +16,6 @@ from typing import Final, TypeVar, cast
 
 from msgspec.structs import replace
 
-from echelon.api.conditions import INITIALIZED, PROGRESSING, SUCCEEDED, find_condition, set_condition
 from echelon.api.fleet import (
     ErrorDetail,
     GateStatusInRun,
@@ -33,10 +28,8 @@ from echelon.api.fleet import (
     UpdateStatus,
     WaitStatus,
 )
-from echelon.api.meta import Condition, ConditionStatus
 from echelon.api.upgrade import ClusterUpgrade
 from echelon.rollout import (
-    Blocker,
     Decision,
     GateProgress,
     GateReference,
@@ -45,57 +38,22 @@ from echelon.rollout import (
     Plan,
     StageProgress,
     State,
-    StopBlocker,
     TargetProgress,
     TargetState,
     WaitProgress,
     WaitState,
-    sentence,
 )
-from echelon.upgrade import moments
-from echelon.upgrade.intents import attempt_of
+from echelon.upgrade import conditions, moments
 from echelon.upgrade.observation import WAITS_FOR_PROVIDER, Obstacle, is_held_up
 from echelon.upgrade.translation import gate_references
-from echelon.upgrade.validation import Problem, listed
+from echelon.upgrade.validation import listed
 
-COVERS_FLEET: Final = "CoversFleet"
-PLANNED: Final = "Planned"
-INVALID: Final = "InvalidUpdateRun"
-JOINED_LATER: Final = "MembersJoinedLater"
-ALL_PLANNED: Final = "AllMembersPlanned"
 UPGRADE_FAILED: Final = "MemberUpgradeFailed"
 
 _UNDER_WAY = frozenset({TargetState.RUNNING, TargetState.COMPLETED, TargetState.FAILED, TargetState.SKIPPED})
-_SAID = 3
-_GOING_ON: Mapping[State, ConditionStatus] = {State.RUNNING: "True", State.STOPPING: "True"}
 
 Part = TypeVar("Part", bound=UpdateStatus)
-
-
-# -- before a run begins ------------------------------------------------------------------------
-
-
-def invalid(run: UpdateRun, problems: Sequence[Problem], now: datetime) -> UpdateRunStatus:
-    """The status of a run that cannot be planned, or not be started, as it is."""
-    message = "; ".join(map(str, problems))
-    found = replace(
-        run.status,
-        state="NotStarted",
-        error=ErrorDetail(code=INVALID, message=message),
-        observed_generation=run.metadata.generation,
-    )
-    return _with_condition(found, run, now, INITIALIZED, "False", INVALID, message)
-
-
-def initialized(run: UpdateRun, status: UpdateRunStatus, now: datetime) -> UpdateRunStatus:
-    """The status of a run that has just been planned."""
-    count = sum(len(group.members) for stage in status.stages for group in stage.groups)
-    message = f"The run is planned: {count} members in {len(status.stages)} stages"
-    found = replace(status, error=None, observed_generation=run.metadata.generation)
-    return _with_condition(found, run, now, INITIALIZED, "True", PLANNED, message)
-
-
-# -- on the way ---------------------------------------------------------------------------------
+_SETTLED = frozenset({TargetState.NOT_STARTED, TargetState.COMPLETED, TargetState.SKIPPED})
 
 
 class Reporter:
@@ -149,7 +107,7 @@ class Reporter:
             observed_generation=self.run.metadata.generation,
             observed_attempt=max(progress.attempt, before.observed_attempt),
         )
-        found = self._conditions(found, decision)
+        found = conditions.with_conditions(self.run, found, decision, self.late, self.now)
         return before if found == before else found
 
     def _run_state(self, state: State, stages: Sequence[StageUpdateStatus]) -> UpdateState:
@@ -223,12 +181,11 @@ class Reporter:
 
     def _member(self, before: MemberUpdateStatus, target: TargetProgress) -> MemberUpdateStatus:
         state = target.state
+        if before.state == state.value and before.attempt == target.attempt and state in _SETTLED:
+            return before  # nothing more can be said of it, and most members of a long run are like this
         if state is TargetState.NOT_STARTED:
-            return _changed(
-                before,
-                MemberUpdateStatus(
-                    state="NotStarted", name=before.name, cluster_resource_id=before.cluster_resource_id
-                ),
+            return MemberUpdateStatus(
+                state="NotStarted", name=before.name, cluster_resource_id=before.cluster_resource_id
             )
         if state is TargetState.PENDING:
             return _changed(before, self._pending(before, target))
@@ -304,38 +261,6 @@ class Reporter:
             ),
         )
 
-    # conditions
-
-    def _conditions(self, status: UpdateRunStatus, decision: Decision) -> UpdateRunStatus:
-        state = decision.progress.state
-        ended = status.state in ("Completed", "Skipped", "Failed")
-        message = self._words(status, decision.blocked_on)
-        going_on = _GOING_ON.get(State(status.state), "False")
-        status = _with_condition(status, self.run, self.now, PROGRESSING, going_on, status.state, message)
-        if ended:
-            well: ConditionStatus = "False" if state is State.FAILED else "True"
-            status = _with_condition(status, self.run, self.now, SUCCEEDED, well, status.state, message)
-        elif find_condition(status.conditions, SUCCEEDED) is not None:
-            rest = tuple(condition for condition in status.conditions if condition.type != SUCCEEDED)
-            status = replace(status, conditions=rest)
-        if self.late:
-            why = f"not part of the run, which was planned before they came: {listed(self.late)}"
-            return _with_condition(status, self.run, self.now, COVERS_FLEET, "False", JOINED_LATER, why)
-        if find_condition(status.conditions, COVERS_FLEET) is not None:
-            why = "all members that the order takes are part of the run"
-            return _with_condition(status, self.run, self.now, COVERS_FLEET, "True", ALL_PLANNED, why)
-        return status
-
-    def _words(self, status: UpdateRunStatus, blockers: Sequence[Blocker]) -> str:
-        """What the run waits for, or how it ended."""
-        if status.state in ("Completed", "Skipped"):
-            return _outcome(status)
-        said = [sentence(_timeless(blocker)) for blocker in blockers[:_SAID]]
-        if status.state == "Failed":
-            said.append(f"to try what failed once more, set spec.attempt to {attempt_of(self.run) + 1}")
-        more = len(blockers) - _SAID
-        return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
-
 
 def _nothing_moves(stage: StageProgress, groups: Sequence[GroupUpdateStatus]) -> bool:
     """Whether a stage that the engine has as running has only members whose providers wait."""
@@ -377,34 +302,6 @@ def _summary(what: str, parts: Sequence[UpdateStatus], members: Sequence[MemberU
     why = "" if first is None else f"; {first.name}: {first.message or 'no reason given'}"
     names = listed(member.name for member in members)
     return ErrorDetail(code=UPGRADE_FAILED, message=f"{what}: the upgrade of {names} failed{why}")
-
-
-def _outcome(status: UpdateRunStatus) -> str:
-    counts: dict[str, int] = {}
-    for stage in status.stages:
-        for group in stage.groups:
-            for member in group.members:
-                counts[member.state] = counts.get(member.state, 0) + 1
-    done = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none"
-    return f"The run has ended; members: {done}"
-
-
-def _timeless(blocker: Blocker) -> Blocker:
-    """A blocker without what no status keeps: since when the run is halted."""
-    return replace(blocker, since=None) if isinstance(blocker, StopBlocker) else blocker
-
-
-def _with_condition(
-    status: UpdateRunStatus,
-    run: UpdateRun,
-    now: datetime,
-    type_: str,
-    value: ConditionStatus,
-    reason: str,
-    message: str,
-) -> UpdateRunStatus:
-    condition = Condition(type_, value, reason, message, observed_generation=run.metadata.generation)
-    return replace(status, conditions=set_condition(status.conditions, condition, now))
 
 
 def _shown(state: State | TargetState | GateState | WaitState) -> UpdateState:

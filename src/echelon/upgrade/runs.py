@@ -7,8 +7,8 @@ What happens outside happens before the status says so. A pass that dies in betw
 a ClusterUpgrade has a name that follows from run, attempt and member, a Gate one that follows from run and place, so
 making one twice is making it once, and what was made is seen by the next pass whatever the status says. That is why
 the status need not be written each time a member moves: it is written at once when the run, a stage or a group
-changes, and otherwise at most every ``status_interval``. In between, the progress is kept in memory, for the sake of
-its exact times only.
+changes, and otherwise at most every ``status_interval``, which is longer the more members there are. In between, the
+progress is kept in memory, for the sake of its exact times and of what providers have said.
 
 Two things are written before anything is started, as they could not be found again: the plan, and with the start of
 the run the images that it settles on.
@@ -34,7 +34,7 @@ from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
 from echelon.kube.errors import AlreadyExists, ApiError, NotFound
 from echelon.rollout import Decision, InvalidPlan, Plan, Progress, Start, State, decide
-from echelon.upgrade import images, moments, planning, reporting
+from echelon.upgrade import conditions, images, moments, planning, reporting
 from echelon.upgrade.fleet import Fleet, has_ended, member_name
 from echelon.upgrade.gates import Gates
 from echelon.upgrade.observation import NO_NAMESPACE, START_FAILED, Observation, Obstacle, View, has_begun, observe
@@ -130,20 +130,19 @@ class UpdateRunReconciler:
                 plan_hash=digest,
                 conditions=run.status.conditions,
             )
-            problems = _plan_problems(status)
+            problems = [*_plan_problems(status), *planning.size_problems(status, self._settings)]
         if problems:
             log.warning("run cannot be planned", run=run.metadata.name, problems=[str(found) for found in problems])
-            await self._write(run, reporting.invalid(run, problems, now))
+            await self._write(run, conditions.invalid(run, problems, now))
             return None
         status = self._with_images(run, status, now)
         log.info("run planned", run=run.metadata.name, stages=len(status.stages))
-        return await self._write(run, reporting.initialized(run, status, now))
+        return await self._write(run, conditions.initialized(run, status, now))
 
     def _with_images(self, run: UpdateRun, status: UpdateRunStatus, now: datetime) -> UpdateRunStatus:
         """The status with the images that the run would settle on now."""
         fleet = self._fleet.members()
-        planned = {member.name for stage in status.stages for group in stage.groups for member in group.members}
-        members = [fleet[name] for name in planned & fleet.keys()]
+        members = [fleet[name] for name in planning.names_in(status.stages) & fleet.keys()]
         chosen = images.selected(run.spec.managed_cluster_update, members, self._fleet.releases(now))
         return replace(status, node_image_selection=chosen)
 
@@ -272,13 +271,17 @@ class UpdateRunReconciler:
         """Write the status now or, if it was written a moment ago and nothing big changed, say in how long."""
         memory, now = self._memory(run), asyncio.get_running_loop().time()
         written_at = float("-inf") if memory is None else memory.written_at
-        delay = written_at + self._settings.status_interval - now
+        delay = written_at + self._status_interval(plan) - now
         due = delay <= 0 or _outline(status) != _outline(run.status)
         if due and status != run.status:
             run = await self._write(run, status)
             written_at = now
         self._memories[run.metadata.name] = _Memory(run.metadata.uid, run.status, status, plan, progress, written_at)
         return delay if not due and status != run.status else None
+
+    def _status_interval(self, plan: Plan) -> float:
+        settings = self._settings
+        return settings.status_interval + settings.status_interval_per_member * len(plan.places.targets)
 
     async def _write(self, run: UpdateRun, status: UpdateRunStatus) -> UpdateRun:
         """Write the status, if it differs, provided that the run has not changed since it was read."""

@@ -17,5 +17,7 @@ class UpgradeSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_stage_concurrency: int = 50
     run_coalescing: float = 0.005
     status_interval: float = 0.1
+    status_interval_per_member: float = 0.0001
+    max_status_bytes: int = 1_400_000
     auto_upgrade_coalescing: float = 1.0
     workers: int = 4
