@@ -126,11 +126,14 @@ def schedule(
 def _planned(run: UpdateRun, around: Surroundings) -> UpdateRunStatus:
     """The status that the controller would give the run."""
     order = order_of(run, around.strategies)
-    chosen = images.selected(run.spec.managed_cluster_update, around.members, around.releases)
+    stages = planning.planned(order, around.members, around.settings)
+    planned = planning.names_in(stages)
+    members = [member for member in around.members if member.name in planned]
+    chosen = images.selected(run.spec.managed_cluster_update, members, around.releases)
     return UpdateRunStatus(
         state="NotStarted",
         strategy=order,
-        stages=planning.planned(order, around.members, around.settings),
+        stages=stages,
         plan_hash=planning.plan_hash(run),
         node_image_selection=chosen,
     )
