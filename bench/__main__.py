@@ -10,17 +10,20 @@ import sys
 
 from bench.figures import Figure, table
 
-SCENARIOS = ("startup", "overhead", "fleet", "upgrade", "apiserver")
+SCENARIOS = ("startup", "overhead", "fleet", "upgrade", "apiserver", "idle")
+LONG = ("thousand", "hundred", "restart")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("scenario", nargs="*", help=f"which to run: {', '.join(SCENARIOS)} (default: all)")
+    parser.add_argument(
+        "scenario", nargs="*", help=f"which to run: {', '.join(SCENARIOS)} (default: these), {', '.join(LONG)}"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
-    unknown = sorted(set(options.scenario) - set(SCENARIOS))
+    unknown = sorted(set(options.scenario) - {*SCENARIOS, *LONG})
     if unknown:
-        parser.error(f"no scenario {', '.join(unknown)}; there is {', '.join(SCENARIOS)}")
+        parser.error(f"no scenario {', '.join(unknown)}; there is {', '.join((*SCENARIOS, *LONG))}")
     figures: list[Figure] = []
     for name in options.scenario or SCENARIOS:
         print(f"{name}…", file=sys.stderr, flush=True)
