@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -267,6 +268,8 @@ async def test_fault_point_is_passed_before_each_write_and_no_read(server: FakeS
 
 
 async def test_requests_are_counted(client: Client, server: FakeServer) -> None:
+    importlib.import_module("echelon.kube.metrics")  # which servers load with their controllers
+
     def counted(verb: str, code: str) -> float:
         return REGISTRY.get_sample_value("echelon_kube_requests_total", {"verb": verb, "code": code}) or 0.0
 

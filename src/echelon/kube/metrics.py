@@ -1,12 +1,36 @@
-"""The Prometheus metrics of this package. Names of objects are never labels."""
+"""The Prometheus metrics of this package. Names of objects are never labels.
+
+Requests are counted by ``rest`` itself and only shown here: a command that asks a server one thing
+should not have to load all of this.
+"""
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from collections.abc import Iterator
 
-REQUESTS = Counter(
-    "echelon_kube_requests", "Requests to API servers; code 0 when there was no answer", ["verb", "code"]
-)
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from echelon.kube.rest import requests_made
+
+
+class _Requests(Collector):
+    """Shows the requests of this process."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        shown = CounterMetricFamily(
+            "echelon_kube_requests",
+            "Requests to API servers; code 0 when there was no answer",
+            labels=["verb", "code"],
+        )
+        for (verb, code), count in list(requests_made.items()):
+            shown.add_metric([verb, str(code)], count)
+        yield shown
+
+
+REGISTRY.register(_Requests())
+
 RELISTS = Counter("echelon_kube_relists", "Times that a cache had to list a resource", ["resource"])
 WATCH_FAILURES = Counter("echelon_kube_watch_failures", "Watches that ended in an error", ["resource", "reason"])
 CACHED_OBJECTS = Gauge("echelon_kube_cached_objects", "Objects held in caches", ["resource"])

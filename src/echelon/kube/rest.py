@@ -8,6 +8,7 @@ and reflectors. Each request is counted; each write passes the fault point first
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +16,6 @@ from typing import Any
 import msgspec
 
 from echelon.kube.errors import ApiError, TooManyRequests, Unreachable, from_status
-from echelon.kube.metrics import REQUESTS
 from echelon.kube.transport import EMPTY, Response, Stream, Transport
 
 BeforeWrite = Callable[[str, str], None]
@@ -25,6 +25,9 @@ READS = frozenset({"get", "list", "watch"})
 TIMEOUT = 30.0  # seconds for a whole answer
 MAX_PATIENCE = 30.0  # seconds in all that a request waits because of 429
 MAX_TRIES = 5
+
+requests_made: Counter[tuple[str, int]] = Counter()
+"""How many requests this process has made, by verb and status; ``metrics`` shows them. Status 0: no answer."""
 
 
 class RateLimit:
@@ -117,9 +120,9 @@ class Rest:
                 method, path, query=query, headers=headers, body=body, timeout=self._timeout
             )
         except Unreachable:
-            _count(verb, 0)
+            requests_made[verb, 0] += 1
             raise
-        _count(verb, response.status)
+        requests_made[verb, response.status] += 1
         if response.status >= 300:
             raise failure(response.status, response.headers, response.body)
         if "warning" in response.headers:
@@ -141,10 +144,10 @@ class Rest:
         try:
             stream = await call.__aenter__()
         except Unreachable:
-            _count(verb, 0)
+            requests_made[verb, 0] += 1
             raise
         try:
-            _count(verb, stream.status)
+            requests_made[verb, stream.status] += 1
             if stream.status >= 300:
                 raise failure(stream.status, stream.headers, await stream.read())
             yield stream
@@ -165,13 +168,3 @@ def failure(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     """The error that an answer stands for."""
     retry_after = headers.get("retry-after", "")
     return from_status(body, status, float(retry_after) if retry_after.isdecimal() else None)
-
-
-_children: dict[tuple[str, int], Any] = {}
-
-
-def _count(verb: str, code: int) -> None:
-    child = _children.get((verb, code))
-    if child is None:
-        child = _children[verb, code] = REQUESTS.labels(verb, str(code))
-    child.inc()
