@@ -124,7 +124,8 @@ class ListNode:
             if item is not None:
                 start = len(unknown)
                 self.item.prune(item, unknown)
-                _prefix(unknown, start, f"[{index}]")
+                if len(unknown) > start:
+                    _prefix(unknown, start, f"[{index}]")
 
     def settle(self, value: Any) -> Any:
         if value is None:
@@ -151,7 +152,8 @@ class MapNode:
             if item is not None:
                 start = len(unknown)
                 self.item.prune(item, unknown)
-                _prefix(unknown, start, key)
+                if len(unknown) > start:
+                    _prefix(unknown, start, key)
 
     def settle(self, value: Any) -> Any:
         if value is None:
@@ -257,7 +259,8 @@ class ObjectNode:
                 except Mismatch as fault:
                     fault.at(self._entry.name, name)
                     raise
-                _prefix(unknown, start, name)
+                if len(unknown) > start:
+                    _prefix(unknown, start, name)
 
     def settle(self, value: Any) -> Any:
         obj = {} if value is None else _of_type(value, dict, self)

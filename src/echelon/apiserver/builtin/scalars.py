@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -79,25 +80,39 @@ def _bytes(value: Any) -> str:
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
-def _moment(value: Any) -> datetime:
-    if not isinstance(value, str):
-        word = {bool: "bool", dict: "object", list: "array"}.get(type(value), "number")
-        raise Refused(plain=f"json: cannot unmarshal {word} into Go value of type string")
+def _moment(text: str) -> datetime:
     try:
-        if not _TIME.fullmatch(value):
+        if not _TIME.fullmatch(text):
             raise ValueError
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         layout = "2006-01-02T15:04:05Z07:00"
-        raise Refused(plain=f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"') from None
+        raise Refused(plain=f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"') from None
+
+
+def _seconds(text: str) -> str:
+    return _moment(text).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+
+
+_LONGEST_KEPT = 40
+_kept_seconds = lru_cache(maxsize=4096)(_seconds)
+"""Every write of an object brings the same times again."""
+
+
+def _time_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    word = {bool: "bool", dict: "object", list: "array"}.get(type(value), "number")
+    raise Refused(plain=f"json: cannot unmarshal {word} into Go value of type string")
 
 
 def _time(value: Any) -> str:
-    return _moment(value).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    text = _time_text(value)
+    return _kept_seconds(text) if len(text) <= _LONGEST_KEPT else _seconds(text)
 
 
 def _micro_time(value: Any) -> str:
-    return _moment(value).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return _moment(_time_text(value)).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
 def _quantity(value: Any) -> str:
