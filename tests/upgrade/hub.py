@@ -74,12 +74,15 @@ class LoopClock:
 
 
 class RecordingTransport(AsgiTransport):
-    """Notes each write that was carried out: user, method and path."""
+    """Notes each request, and each write that was carried out: user, method and path. Watches are no requests here."""
 
-    def __init__(self, server: ApiServer, user: str, writes: list[tuple[str, str, str]]) -> None:
+    def __init__(
+        self, server: ApiServer, user: str, writes: list[tuple[str, str, str]], calls: list[tuple[str, str, str]]
+    ) -> None:
         super().__init__(server, headers={"Authorization": f"Bearer {user}"})
         self._user = user
         self._writes = writes
+        self._calls = calls
 
     async def request(
         self,
@@ -91,6 +94,7 @@ class RecordingTransport(AsgiTransport):
         body: bytes | None = None,
         timeout: float | None = None,
     ) -> Response:
+        self._calls.append((self._user, method, path))
         response = await super().request(method, path, query=query, headers=headers, body=body, timeout=timeout)
         if method != "GET" and response.status < 300:
             self._writes.append((self._user, method, path))
@@ -147,6 +151,7 @@ class Hub:
     def __init__(self, server: ApiServer) -> None:
         self.clock = LoopClock()
         self.writes: list[tuple[str, str, str]] = []
+        self.calls: list[tuple[str, str, str]] = []
         self.server = server
         self.admin = self.client("admin")
         self._view = SharedCache(self.admin)
@@ -157,7 +162,7 @@ class Hub:
         self._clients: list[Client] = [self.admin]
 
     def client(self, user: str, before_write: BeforeWrite | None = None) -> Client:
-        return Client(RecordingTransport(self.server, user, self.writes), before_write=before_write)
+        return Client(RecordingTransport(self.server, user, self.writes, self.calls), before_write=before_write)
 
     async def open(self) -> None:
         for kind in KINDS:
