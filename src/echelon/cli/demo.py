@@ -1,8 +1,8 @@
-"""``echelon demo``: the staged rollout tutorial, played on a hub of its own.
+"""``echelon demo``: a staged rollout and an update run, played on a hub of their own.
 
 The hub lives in this process and in a temporary folder. What is done to it goes through its TLS port
 with the kubeconfig it wrote, as a user's commands would: version 1 of a ConfigMap goes out to three
-members, then version 2, then version 1 again.
+members, then version 2, then version 1 again. Then the members themselves are upgraded by an update run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from echelon.cli.follow import Gone
 from echelon.cli.logs import log_to_stderr
 from echelon.cli.loop import run
 from echelon.cli.outline import parse_wait
-from echelon.cli.story import Story, StoryFailed
+from echelon.cli.story import READING, Story, StoryFailed, curtain
+from echelon.cli.upgrade_story import MEMBERS, RELEASES, UpgradeFailed, play_upgrade
 from echelon.kube.client import Client
 from echelon.kube.errors import ApiError
 from echelon.kube.http import HttpTransport
@@ -29,7 +30,7 @@ from echelon.kube.kubeconfig import load
 from echelon.local.hub import CannotServe, EmbeddedHub, HubOptions
 
 _PATIENCE = 60.0  # seconds beyond its waits and pauses that the demo may take on a slow machine
-_RUNS = 3
+_RUNS = 4
 
 
 class _WaitTime(click.ParamType[str]):
@@ -55,18 +56,19 @@ class _WaitTime(click.ParamType[str]):
     help="How fast the demo itself goes: 2 halves its pauses for reading.",
 )
 def demo(wait: str, speed: float) -> None:
-    """Play a staged rollout on a hub of its own.
+    """Play a staged rollout and an update run on a hub of their own.
 
     Starts a hub with three members in a temporary folder, rolls a ConfigMap out to them in two
-    stages with a wait and an approval, then a new version of it, then rolls back. It leaves nothing
-    behind. On a terminal it shows a live tree, elsewhere a line for each event.
+    stages with a wait and an approval, then a new version of it, then rolls back. Then it upgrades the
+    members to the next version of Kubernetes. It leaves nothing behind. On a terminal it shows a live
+    tree, elsewhere a line for each event.
     """
     log_to_stderr(verbose=False)
     try:
         run(_interruptible(Console(highlight=False), wait, speed))
     except CannotServe as error:
         raise CannotStart(str(error)) from None
-    except (StoryFailed, ApiError) as error:
+    except (StoryFailed, UpgradeFailed, ApiError) as error:
         raise Failed(str(error)) from None
     except Gone:
         raise Failed("a run of the demo was deleted") from None
@@ -88,7 +90,7 @@ async def _play(console: Console, wait: str, speed: float) -> None:
     began = asyncio.get_running_loop().time()
     limit = _PATIENCE + _RUNS * (parse_wait(wait).total_seconds() + 10 / speed)
     with tempfile.TemporaryDirectory(prefix="echelon-demo-") as folder:
-        hub = await EmbeddedHub.start(HubOptions(data=Path(folder)))
+        hub = await EmbeddedHub.start(HubOptions(data=Path(folder), members=MEMBERS, releases=RELEASES))
         seconds = asyncio.get_running_loop().time() - began
         try:
             what = "a hub and three members, all in this process"
@@ -105,7 +107,10 @@ async def _tell(hub: EmbeddedHub, console: Console, wait: str, speed: float) -> 
     names = sorted(name for name in hub.fleet.clusters if name != "hub")
     client, *members = (Client(HttpTransport(load(hub.kubeconfig, context=name))) for name in ("hub", *names))
     try:
-        await Story(client, dict(zip(names, members, strict=True)), console, wait=wait, speed=speed).play()
+        by_name = dict(zip(names, members, strict=True))
+        await Story(client, by_name, console, wait=wait, speed=speed).play()
+        await play_upgrade(client, by_name, console, READING / speed)
+        curtain(console)
     finally:
         for each in (client, *members):
             await each.close()

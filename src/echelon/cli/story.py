@@ -196,8 +196,6 @@ class Story:
         )
         await self._show(ClusterApprovalRequest.resource, ("NAME", "UPDATE-RUN", "STAGE", "APPROVED", "AGE"))
         await self._show(ClusterResourcePlacement.resource)
-        self._heading("Next")
-        self._say("echelon up starts a hub that stays; docs/getting-started.md shows the way")
 
     async def _until(self, kind: type[K], name: str, is_so: Callable[[K], bool]) -> None:
         """Wait until an object exists and is as wanted."""
@@ -238,3 +236,10 @@ def _is_available(placement: ClusterResourcePlacement) -> bool:
         and condition.observed_generation == placement.metadata.generation
         for condition in placement.status.conditions
     )
+
+
+def curtain(console: Console) -> None:
+    """What to do after the demo."""
+    console.print()
+    console.print(Text("Next", style="bold"))
+    console.print("  echelon up starts a hub that stays; docs/getting-started.md shows the way", soft_wrap=True)

@@ -35,7 +35,7 @@ def test_a_run_from_its_plan_to_its_end(commands: Commands) -> None:
     assert commands.data("updaterun", "list") == []
 
     created = commands("updaterun", "create", "-n", "run-1", *upgrade).stdout
-    assert created.startswith("Update run run-1 created, not started: Kubernetes 1.30.4, node images Latest\n")
+    assert created.startswith("Update run run-1 created, not started: Kubernetes 1.30.4, latest images\n")
     assert "echelon updaterun start -n run-1" in created
     assert commands.state("run-1") == "NotStarted"
     shown = commands("updaterun", "show", "-n", "run-1").stdout

@@ -140,14 +140,16 @@ def run_view(found: Plain) -> dict[str, Any]:
 def upgrade_words(update: Plain) -> str:
     """What a run does to each member, in a few words."""
     upgrade, selection = update["upgrade"], update.get("nodeImageSelection") or {"type": "Latest"}
-    images = f"node images {selection['type']}"
+    images = {"Latest": "latest images", "Consistent": "the same images everywhere"}.get(
+        selection["type"], "images by name"
+    )
     match upgrade["type"]:
         case "Full":
             return f"Kubernetes {upgrade['kubernetesVersion']}, {images}"
         case "ControlPlaneOnly":
             return f"control planes to {upgrade['kubernetesVersion']}"
         case _:
-            return images
+            return f"nodes: {images}"
 
 
 def members_of(status: Plain) -> list[Plain]:

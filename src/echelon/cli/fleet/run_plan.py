@@ -32,7 +32,9 @@ from echelon.upgrade.preview import UPGRADE_TIME, Preview, schedule
 _DRY = "plan"
 
 
-class _Planned(Struct, frozen=True):
+class Planned(Struct, frozen=True):
+    """A run and its schedule, on which assumptions, what was found besides, and whether the run is on the hub."""
+
     run: UpdateRun
     preview: Preview
     assumed: Assumed
@@ -83,15 +85,16 @@ def plan(
     output.show(data, lambda: _people(scope, planned))
 
 
-async def _plan(scope: Scope, name: str, wanted: UpdateRun | None, assumed: Assumed) -> _Planned:
+async def _plan(scope: Scope, name: str, wanted: UpdateRun | None, assumed: Assumed) -> Planned:
     async with scope.hub() as client:
         run = wanted or from_dict(UpdateRun, await read(client, RUN, name))
         if wanted is None and run.status.state in ("Completed", "Skipped"):
             raise Failed(f"update run {name!r} is {run.status.state}; there is nothing left to plan")
-        return await _previewed(client, run, assumed, exists=wanted is None)
+        return await preview_of(client, run, assumed, exists=wanted is None)
 
 
-async def _previewed(client: Client, run: UpdateRun, assumed: Assumed, *, exists: bool) -> _Planned:
+async def preview_of(client: Client, run: UpdateRun, assumed: Assumed, *, exists: bool) -> Planned:
+    """The schedule of a run that is on the hub, or is to be. Raises Failed when the run would be refused."""
     now = datetime.now(UTC)
     around = await surroundings(client, now)
     upgrades = await client.list(ClusterUpgrade)
@@ -101,10 +104,10 @@ async def _previewed(client: Client, run: UpdateRun, assumed: Assumed, *, exists
     refuse(preview.problems, f"update run {run.metadata.name!r}")
     clusters, runs = await client.list(MemberCluster), await client.list(UpdateRun)
     found = findings(run.metadata.name, preview, around, clusters.items, runs.items)
-    return _Planned(run, preview, assumed, tuple(found), exists)
+    return Planned(run, preview, assumed, tuple(found), exists)
 
 
-def _people(scope: Scope, planned: _Planned) -> RenderableType:
+def _people(scope: Scope, planned: Planned) -> RenderableType:
     run, preview, now = planned.run, planned.preview, local_now()
     name = run.metadata.name
     parts: list[RenderableType] = [
