@@ -7,6 +7,10 @@ store here: what kubectl changes shows at once, and the other way round. The par
     the ASGI application; ``routes`` are its operations, ``router`` finds them, ``requests`` reads what came
 ``around``
     what clients ask for around fleets: clouds, tenants, subscriptions, resource groups (``surroundings``)
+``clusters``
+    managed clusters, which are created before they become members
+``identity``, ``signing_in``
+    the OpenID endpoints, over the hub's own tokens
 ``handlers``
     what each operation does on the hub
 ``translation``

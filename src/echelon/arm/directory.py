@@ -65,8 +65,8 @@ class Directory(Protocol):
     def identity_of(self, member: str) -> Subject:
         """As whom the agent of a new member is known."""
 
-    def provider_id(self, member: str, cluster_id: str) -> str:
-        """What a cluster is to the provider that upgrades it."""
+    def annotations_of(self, member: str, cluster_id: str, cluster: Mapping[str, Any]) -> Mapping[str, str]:
+        """What a new member is to the provider that upgrades it; ``cluster`` is what it was created to consist of."""
 
 
 class UpdateRules(Protocol):

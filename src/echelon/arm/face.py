@@ -21,6 +21,7 @@ from echelon.api.meta import Clock
 from echelon.arm import around, versions
 from echelon.arm.around import Answering
 from echelon.arm.call import Call, Reply, Rules
+from echelon.arm.clusters import ManagedClusters
 from echelon.arm.directory import CannotCreate, Directory, Record, read_record
 from echelon.arm.errors import ArmError, from_hub, not_allowed, not_found
 from echelon.arm.handlers import fleets
@@ -48,7 +49,7 @@ class Face:
         self._clock = clock
         routes: list[Route[Operation | Answering]] = []
         routes += [Route(route.method, route.template, route.target) for route in FLEET_ROUTES]
-        for part in (around.Surroundings(directory), SigningIn(directory, clock)):
+        for part in (around.Surroundings(directory), ManagedClusters(directory), SigningIn(directory, clock)):
             routes += [Route(route.method, route.template, route.target) for route in part.routes()]
         self._router = Router(routes)
 

@@ -6,9 +6,12 @@ provider that it names.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
+from echelon.api import names
 from echelon.api.core import RBAC, Subject
 from echelon.api.fleet import UpdateRun
 from echelon.api.meta import Clock
@@ -23,6 +26,7 @@ from echelon.local.fleet import SIMULATED, agent_user
 from echelon.local.fleets import EmbeddedFleets
 from echelon.local.mount import NameTaken
 from echelon.local.naming import HUB
+from echelon.local.simulation import SIMULATED_CLUSTER
 from echelon.local.tokens import context_token
 from echelon.upgrade import intents
 from echelon.upgrade.asking import surroundings
@@ -74,8 +78,11 @@ class EmbeddedDirectory:
     def identity_of(self, member: str) -> Subject:
         return Subject(kind="User", name=agent_user(member), api_group=RBAC)
 
-    def provider_id(self, member: str, cluster_id: str) -> str:
-        return SIMULATED + member if _MANAGED_CLUSTER in cluster_id.lower() else cluster_id
+    def annotations_of(self, member: str, cluster_id: str, cluster: Mapping[str, Any]) -> Mapping[str, str]:
+        if _MANAGED_CLUSTER not in cluster_id.lower():
+            return {names.CLUSTER_RESOURCE_ID: cluster_id}
+        found = {names.CLUSTER_RESOURCE_ID: SIMULATED + member}
+        return found | {SIMULATED_CLUSTER: json.dumps(cluster)} if cluster else found
 
 
 def face_of(directory: EmbeddedDirectory, clock: Clock) -> Face:

@@ -43,17 +43,15 @@ from echelon.upgrade.versions import ImageVersion, KubeVersion
 
 __all__ = ["BadDocument", "FleetFile", "read_fleet_file"]
 
-_MEMBER_FIELDS = (
+_CLUSTER_FIELDS = (
     "region",
     "kubernetesVersion",
     "controlPlaneSeconds",
     "secondsPerNode",
     "longTermSupport",
-    "updateGroup",
-    "labels",
-    "annotations",
     "nodePools",
 )
+_MEMBER_FIELDS = (*_CLUSTER_FIELDS, "updateGroup", "labels", "annotations")
 _POOL_FIELDS = ("name", "nodes", "kubernetesVersion", "nodeImage")
 _RELEASE_FIELDS = ("version", "regions", "published", "preview", "longTermSupport", "endOfSupport")
 _IMAGE_FIELDS = ("family", "version", "regions", "published")
@@ -100,6 +98,11 @@ def parse_fleet(file: str, text: str) -> FleetFile:
     except BadMember as error:
         raise fields["members"].bad(str(error)) from error
     return FleetFile(members=members, releases=_releases(fields["releases"]) if "releases" in fields else None)
+
+
+def parse_cluster(where: str, text: str) -> SimulatedCluster:
+    """What a cluster consists of, in the form of a member of a fleet file; ``where`` it stands. Raises BadDocument."""
+    return _cluster(read_document(where, text).fields(_CLUSTER_FIELDS))
 
 
 # -- members ------------------------------------------------------------------------------------

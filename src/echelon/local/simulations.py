@@ -2,7 +2,8 @@
 
 A member's simulation begins with its cluster and lasts as long as the member belongs to the fleet.
 It and the provider are users of that cluster with rights of their own (see ``rights``).
-What a user wants it to show is an annotation of the MemberCluster (see ``simulation``).
+What a user wants it to show is an annotation of the MemberCluster (see ``simulation``), and so may be what
+it consists of at first: ``fleet.echelon.dev/simulated-cluster``, in the form of a member of a fleet file.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from echelon.apiserver import User
 from echelon.kube.client import Client
 from echelon.kube.rest import BeforeWrite
 from echelon.local.cluster import EmbeddedCluster
+from echelon.local.document import BadDocument
+from echelon.local.fleet_file import parse_cluster
 from echelon.local.rights import PROVIDER_USER, SIMULATION_USER, give, simulation_rights
-from echelon.local.simulation import SIMULATE_UPGRADE, SimulatedCluster, Simulation
+from echelon.local.simulation import SIMULATE_UPGRADE, SIMULATED_CLUSTER, SimulatedCluster, Simulation
 from echelon.local.workloads import Workloads
 from echelon.upgrade.providers.simulated.platform import BadSimulation, read_fault
 
@@ -51,7 +54,7 @@ class Simulations:
 
     async def keep(self, cluster: EmbeddedCluster, annotations: Mapping[str, str]) -> None:
         """Simulate a cluster, if that is not done already, and let it show what the annotations say."""
-        running = self._running.get(cluster.name) or await self._start(cluster)
+        running = self._running.get(cluster.name) or await self._start(cluster, annotations)
         try:
             fault = read_fault(annotations.get(SIMULATE_UPGRADE, ""))
         except BadSimulation as error:
@@ -82,12 +85,12 @@ class Simulations:
         running = self._running.get(name)
         return None if running is None else running.provider
 
-    async def _start(self, cluster: EmbeddedCluster) -> _Running:
+    async def _start(self, cluster: EmbeddedCluster, annotations: Mapping[str, str]) -> _Running:
         await _give_rights(cluster)
         own, provider = self._client(cluster, SIMULATION_USER), self._client(cluster, PROVIDER_USER)
         simulation = Simulation(cluster.name, own, self._clock)
         try:
-            await simulation.set_up(self.first.get(cluster.name))
+            await simulation.set_up(self.first.get(cluster.name) or _described(cluster.name, annotations))
         except BaseException:
             await cluster.release(own)
             await cluster.release(provider)
@@ -101,6 +104,17 @@ class Simulations:
     def _client(self, cluster: EmbeddedCluster, user: str) -> Client:
         manager = user.removeprefix("system:")
         return cluster.client(User(user), field_manager=manager, before_write=self._before_write)
+
+
+def _described(name: str, annotations: Mapping[str, str]) -> SimulatedCluster | None:
+    """What the annotations of a member say that it consists of."""
+    if (text := annotations.get(SIMULATED_CLUSTER)) is None:
+        return None
+    try:
+        return parse_cluster(SIMULATED_CLUSTER, text)
+    except BadDocument as error:
+        log.warning("annotation is passed over", member=name, annotation=SIMULATED_CLUSTER, error=str(error))
+        return None
 
 
 async def _give_rights(cluster: EmbeddedCluster) -> None:

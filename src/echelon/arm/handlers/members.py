@@ -8,6 +8,7 @@ from echelon.api import names
 from echelon.api.cluster import MemberCluster, MemberClusterSpec
 from echelon.api.meta import ObjectMeta
 from echelon.arm.call import Call, Reply, found, object_of
+from echelon.arm.clusters import stored_cluster
 from echelon.arm.envelope import enveloped
 from echelon.arm.errors import invalid
 from echelon.arm.filters import matches_member, parse_filter
@@ -15,6 +16,7 @@ from echelon.arm.handlers.operations import accepted
 from echelon.arm.ids import is_name
 from echelon.arm.translation.members import (
     CLUSTER_ID,
+    LOCATION,
     MEMBERS,
     cluster_id,
     given_id,
@@ -68,14 +70,15 @@ async def put(call: Call) -> Reply:
 
 
 async def _new(call: Call, id_: str) -> MemberCluster:
-    provider_id = call.directory.provider_id(call.name, id_)
-    annotations = {names.CLUSTER_RESOURCE_ID: provider_id, **await call.notes(created=True)}
-    if provider_id != id_:
+    stored = await stored_cluster(call.directory, call.token, id_)
+    annotations = {**call.directory.annotations_of(call.name, id_, {} if stored is None else stored.cluster)}
+    if annotations[names.CLUSTER_RESOURCE_ID] != id_:
         annotations[CLUSTER_ID] = id_
+    labels = labels_from(call.properties, None, whole=True)
+    if stored is not None and "region" in stored.cluster:
+        labels[LOCATION] = stored.cluster["region"]
     return MemberCluster(
-        metadata=ObjectMeta(
-            name=call.name, labels=labels_from(call.properties, None, whole=True), annotations=annotations
-        ),
+        metadata=ObjectMeta(name=call.name, labels=labels, annotations=annotations | await call.notes(created=True)),
         spec=MemberClusterSpec(identity=call.directory.identity_of(call.name)),
     )
 

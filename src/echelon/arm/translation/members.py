@@ -17,6 +17,7 @@ from echelon.arm.errors import invalid
 from echelon.arm.ids import FleetId, is_name
 
 MEMBERS = "members"
+LOCATION = "fleet.azure.com/location"
 CLUSTER_ID = names.OWN_PREFIX + "azure-cluster-id"
 
 FIELDS: Mapping[str, str] = {
@@ -24,7 +25,7 @@ FIELDS: Mapping[str, str] = {
     "metadata.annotations": "properties",
     "metadata.name": "name",
 }
-_RESERVED = (names.PREFIX, names.OWN_PREFIX)
+_RESERVED = (names.PREFIX, names.OWN_PREFIX, "fleet.azure.com/")
 
 
 def member_to(member: MemberCluster, fleet: FleetId) -> dict[str, Any]:

@@ -23,9 +23,10 @@ from echelon.local.simulation.cluster import SimulatedCluster, SimulatedPool, en
 from echelon.local.simulation.upgrades import UPGRADES, UpgradeSimulator
 from echelon.upgrade.providers.simulated.platform import CLUSTER, NAMESPACE, PARTS
 
-__all__ = ["SIMULATE_UPGRADE", "SimulatedCluster", "SimulatedPool", "Simulation", "served_version"]
+__all__ = ["SIMULATED_CLUSTER", "SIMULATE_UPGRADE", "SimulatedCluster", "SimulatedPool", "Simulation", "served_version"]
 
 SIMULATE_UPGRADE = OWN_PREFIX + "simulate-upgrade"
+SIMULATED_CLUSTER = OWN_PREFIX + "simulated-cluster"
 
 
 class Simulation:
