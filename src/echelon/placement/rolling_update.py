@@ -22,7 +22,7 @@ from echelon.kube.controller import Request, Result
 from echelon.placement.binder import Binder, is_started
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
-from echelon.placement.overrides.choice import Choice, Overrides
+from echelon.placement.overrides.choice import Choice, Overrides, SnapshotAwaited
 from echelon.placement.policy import effective
 from echelon.placement.rolling import Pace, pace
 from echelon.placement.scope import Binding, Placement, Scope
@@ -64,9 +64,13 @@ class RollingUpdateReconciler:
             return None
         snapshot = self._keeper.latest(placement.key)
         parts = None if snapshot is None else self._keeper.parts(placement.key, index_of(snapshot))
-        if snapshot is None or parts is None or self._overrides.awaited(placement.key) is not None:
+        if snapshot is None or parts is None:
             return None  # it comes as a change
-        choice = self._overrides.choice(placement.key, parts)
+        try:
+            choice = self._overrides.choice(placement.key, parts)
+        except SnapshotAwaited as obstacle:
+            log.info("rollout waits", placement=placement.metadata.name, reason=str(obstacle))
+            return None  # it comes as a change, too
         bindings = list(self._related.bindings(placement.key))
         wanted = {b.metadata.name: self._wanted(b, placement, snapshot.metadata.name, choice) for b in bindings}
         decided = pace(

@@ -10,8 +10,10 @@ from echelon.api.meta import Resource
 from echelon.api.override import ClusterResourceOverride, ResourceOverride
 from echelon.api.placement import NamespacedName, RollingUpdateConfig
 from echelon.api.work import Work
+from echelon.kube.errors import ServerError
 from echelon.kube.kinds import Unstructured
 from echelon.kube.patches import MergePatch
+from echelon.placement.overrides.matching import Identity
 from echelon.placement.scope import CLUSTER, NAMESPACED
 
 from ..agents import Behaviour, FakeAgents
@@ -164,6 +166,46 @@ async def test_an_override_that_is_written_first_is_never_missed(hub: Hub, agent
     assert got(hub, "a") is None
 
 
+class Refusing:
+    """Refuses the snapshots of overrides until it is lifted."""
+
+    def __init__(self) -> None:
+        self.lifted = False
+
+    def __call__(self, method: str, path: str) -> None:
+        if not self.lifted and path.endswith("overridesnapshots"):
+            raise ServerError("not now")
+
+
+@both_scopes
+async def test_a_rollout_waits_for_the_snapshot_of_what_hits_it(bare_hub: Hub, agents: FakeAgents) -> None:
+    hub, refusing = bare_hub, Refusing()
+    await hub.start_controllers(before_write=refusing)
+    await members(hub, "a")
+    await write(hub, ResourceOverride, "o", says("other"))
+    await roll(hub)
+    await hub.until(lambda: hub.masters() and hub.bindings())
+    await hub.pass_time(30)
+    assert not hub.works("a")
+    refusing.lifted = True
+    await available(hub)
+    assert value(hub, "a") == "other"
+    assert len(agents.effects) == 1
+
+
+@both_scopes
+async def test_nothing_waits_for_an_override_of_something_else(bare_hub: Hub, agents: FakeAgents) -> None:
+    hub = bare_hub
+    await hub.start_controllers(before_write=Refusing())
+    await members(hub, "a")
+    other = Identity("", "ConfigMap", "app", "another")
+    await write(hub, ResourceOverride, "o", says("other"), objects=[other])
+    await write(hub, ResourceOverride, "p", says("other"), placement="another")
+    await roll(hub)
+    await available(hub)
+    assert value(hub, "a") == "content"
+
+
 class TestStagedRuns:
     async def prepare(self, hub: Hub, *of: str) -> None:
         await members(hub, *of)
@@ -239,13 +281,15 @@ class TestStagedRuns:
         )
         assert not hub.works("b")
 
-    async def test_a_run_waits_for_a_snapshot(self, hub: Hub, agents: FakeAgents) -> None:
+    async def test_a_run_waits_for_a_snapshot(self, bare_hub: Hub, agents: FakeAgents) -> None:
+        hub, refusing = bare_hub, Refusing()
+        await hub.start_controllers(before_write=refusing)
         await self.prepare(hub, "a")
-        await hub.until(lambda: hub.bindings())
-        await hub.stop_controllers()
         await write(hub, ResourceOverride, "o", says("other"))
         await hub.start("first")
-        await hub.start_controllers()
+        waiting = "the snapshot of ResourceOverride `app/o` is not made yet"
+        await hub.until(lambda: (found := hub.condition("Initialized")) and waiting in found.message)
+        refusing.lifted = True
         await hub.succeeded("first")
         assert value(hub, "a") == "other"
         assert len(agents.effects) == 1

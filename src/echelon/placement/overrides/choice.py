@@ -2,7 +2,8 @@
 
 What is read is the shared cache. An override counts by its newest snapshot. While the newest snapshot
 of an override does not say what the override says, it is about to be made: whoever is to choose waits
-for that moment, so that an override written before a placement or a run is never missed by it.
+for that moment, so that an override written before a placement or a run is never missed by it. Only an
+override that hits what is placed is waited for.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from echelon.placement.overrides.matching import (
     choose,
     concerns,
     from_cluster_snapshot,
+    from_override,
     from_snapshot,
     hits,
     identity_of,
     is_envelope,
-    is_meant_for,
 )
 from echelon.placement.overrides.snapshots import (
     OverrideObject,
@@ -54,6 +55,10 @@ class NoSuchSnapshot(LookupError):
     """A snapshot of an override that a binding names is not there; the message is for the user."""
 
 
+class SnapshotAwaited(Exception):
+    """The snapshot of an override is about to be made; which, in words."""
+
+
 class Overrides:
     """The overrides of the hub."""
 
@@ -68,19 +73,29 @@ class Overrides:
         """Whether there is an override on the hub at all."""
         return bool(self._cache.list(ClusterResourceOverrideSnapshot) or self._cache.list(ResourceOverrideSnapshot))
 
-    def awaited(self, placement: Key) -> str | None:
-        """Why a placement has to wait: an override that is meant for it has no snapshot yet. None when all have."""
+    def choice(self, placement: Key, parts: Sequence[Snapshot]) -> Choice:
+        """By the name of a member, what it gets of the overrides that hit the content of a resource snapshot.
+
+        Raises:
+            SnapshotAwaited: the snapshot of one of these overrides is still to be made.
+        """
         newest = self._newest()
-        for override in self._all():
-            if override.metadata.deletion_timestamp is not None:
-                continue
-            if not is_meant_for(placement, override.spec.placement, override.metadata.namespace):
-                continue
-            snapshot = newest.get(override.key)
-            if snapshot is None or snapshot.spec.override_hash != override_hash(override):
-                where = "/".join(part for part in override.key if part)
-                return f"the snapshot of {override.resource.kind} `{where}` is not made yet"
-        return None
+        pending = {
+            override.key: override for override in self._all() if _is_pending(override, newest.get(override.key))
+        }
+        values = [_value(found) for found in newest.values()] + [from_override(found) for found in pending.values()]
+        concerned = [override for override in values if concerns(override, placement)]
+        if not concerned:
+            return lambda _: NOTHING
+        identities = list(_identities(parts))
+        hitting = [override for override in concerned if any(hits(override, identity) for identity in identities)]
+        for override in hitting:
+            if (override.namespace, override.parent) in pending:
+                where = "/".join(part for part in (override.namespace, override.parent) if part)
+                raise SnapshotAwaited(
+                    f"the snapshot of {override.kind.removesuffix('Snapshot')} `{where}` is not made yet"
+                )
+        return lambda member: choose(hitting, self.labels(member))
 
     def _all(self) -> list[OverrideObject]:
         return [*self._cache.list(ClusterResourceOverride), *self._cache.list(ResourceOverride)]
@@ -97,15 +112,6 @@ class Overrides:
             if key not in newest or index_of(newest[key]) < index_of(snapshot):
                 newest[key] = snapshot
         return newest
-
-    def choice(self, placement: Key, parts: Sequence[Snapshot]) -> Choice:
-        """By the name of a member, what it gets of the overrides that hit the content of a resource snapshot."""
-        concerned = [override for override in map(_value, self._newest().values()) if concerns(override, placement)]
-        if not concerned:
-            return lambda _: NOTHING
-        identities = list(_identities(parts))
-        hitting = [override for override in concerned if any(hits(override, identity) for identity in identities)]
-        return lambda member: choose(hitting, self.labels(member))
 
     def labels(self, member: str) -> Mapping[str, str]:
         """The labels of a member as they are."""
@@ -131,6 +137,13 @@ class Overrides:
                 raise NoSuchSnapshot(f"ResourceOverrideSnapshot {where}, which the binding names, is gone")
             found.append(from_snapshot(snapshot))
         return found
+
+
+def _is_pending(override: OverrideObject, newest: OverrideSnapshot | None) -> bool:
+    """Whether a snapshot of an override as it is now is still to be made."""
+    if override.metadata.deletion_timestamp is not None:
+        return False
+    return newest is None or newest.spec.override_hash != override_hash(override)
 
 
 def _value(snapshot: OverrideSnapshot) -> Override:

@@ -17,11 +17,16 @@ from typing import NamedTuple
 import msgspec
 
 from echelon.api import names
+from echelon.api.meta import KubeObject
 from echelon.api.override import (
+    ClusterResourceOverride,
     ClusterResourceOverrideSnapshot,
+    ClusterResourceOverrideSpec,
     OverrideRule,
     PlacementRef,
+    ResourceOverride,
     ResourceOverrideSnapshot,
+    ResourceOverrideSpec,
 )
 from echelon.api.placement import GROUP, NamespacedName, ResourceIdentifier
 from echelon.kube.kinds import Key
@@ -75,31 +80,44 @@ NOTHING = Chosen()
 
 def from_cluster_snapshot(snapshot: ClusterResourceOverrideSnapshot) -> Override:
     """A ClusterResourceOverride as it was."""
-    spec = snapshot.spec.override_spec
-    objects = {Identity(s.group, s.kind, "", s.name) for s in spec.cluster_resource_selectors}
+    return _cluster_override(snapshot, parent_of(snapshot), snapshot.spec.override_spec)
+
+
+def from_snapshot(snapshot: ResourceOverrideSnapshot) -> Override:
+    """A ResourceOverride as it was."""
+    return _override(snapshot, parent_of(snapshot), snapshot.spec.override_spec)
+
+
+def from_override(override: ClusterResourceOverride | ResourceOverride) -> Override:
+    """An override as it is."""
+    if isinstance(override, ClusterResourceOverride):
+        return _cluster_override(override, override.metadata.name, override.spec)
+    return _override(override, override.metadata.name, override.spec)
+
+
+def _cluster_override(source: KubeObject, parent: str, spec: ClusterResourceOverrideSpec) -> Override:
     whole = {
         selector.name
         for selector in spec.cluster_resource_selectors
         if (selector.group, selector.kind) == ("", "Namespace") and selector.selection_scope != "NamespaceOnly"
     }
     return Override(
-        kind=snapshot.resource.kind,
-        name=snapshot.metadata.name,
-        parent=parent_of(snapshot),
+        kind=source.resource.kind,
+        name=source.metadata.name,
+        parent=parent,
         placement=spec.placement,
-        objects=frozenset(objects),
+        objects=frozenset(Identity(s.group, s.kind, "", s.name) for s in spec.cluster_resource_selectors),
         namespaces=frozenset(whole),
         rules=spec.policy.override_rules,
     )
 
 
-def from_snapshot(snapshot: ResourceOverrideSnapshot) -> Override:
-    """A ResourceOverride as it was."""
-    spec, namespace = snapshot.spec.override_spec, snapshot.metadata.namespace
+def _override(source: KubeObject, parent: str, spec: ResourceOverrideSpec) -> Override:
+    namespace = source.metadata.namespace
     return Override(
-        kind=snapshot.resource.kind,
-        name=snapshot.metadata.name,
-        parent=parent_of(snapshot),
+        kind=source.resource.kind,
+        name=source.metadata.name,
+        parent=parent,
         namespace=namespace,
         placement=spec.placement,
         objects=frozenset(Identity(s.group, s.kind, namespace, s.name) for s in spec.resource_selectors),
@@ -122,18 +140,14 @@ def is_envelope(identity: Identity) -> bool:
     return identity.group == GROUP and identity.kind in ENVELOPES
 
 
-def is_meant_for(placement: Key, reference: PlacementRef | None, namespace: str) -> bool:
-    """Whether an override in a namespace (empty: in none) is meant for a placement: for that one, or for all."""
+def concerns(override: Override, placement: Key) -> bool:
+    """Whether an override is meant for a placement: for that one, or for all."""
+    reference = override.placement
     if reference is None:
         return True
     if reference.scope == "Namespaced":
-        return bool(namespace) and (namespace, reference.name) == placement
+        return bool(override.namespace) and (override.namespace, reference.name) == placement
     return ("", reference.name) == placement
-
-
-def concerns(override: Override, placement: Key) -> bool:
-    """Whether an override is meant for a placement."""
-    return is_meant_for(placement, override.placement, override.namespace)
 
 
 def hits(override: Override, identity: Identity) -> bool:

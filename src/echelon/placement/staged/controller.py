@@ -33,7 +33,7 @@ from echelon.kube.kinds import Key
 from echelon.placement.binder import Binder, is_started
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
-from echelon.placement.overrides.choice import Overrides, frozen
+from echelon.placement.overrides.choice import Overrides, SnapshotAwaited, frozen
 from echelon.placement.pace import remaining, sooner
 from echelon.placement.placements import PlacementReconciler
 from echelon.placement.scope import Binding, PolicySnapshot, Run, Scope
@@ -150,10 +150,11 @@ class StagedRunReconciler:
     def _freeze_overrides(self, run: Run, status: UpdateRunStatus) -> UpdateRunStatus:
         """Plan the overrides as they are now: those that change later are for later runs."""
         placement = (run.metadata.namespace, run.spec.placement_name)
-        if (obstacle := self._overrides.awaited(placement)) is not None:
-            raise NotYet(obstacle)
         parts = self._keeper.parts(placement, int(status.resource_snapshot_index_used))
-        return frozen(status, self._overrides.choice(placement, parts or ()))
+        try:
+            return frozen(status, self._overrides.choice(placement, parts or ()))
+        except SnapshotAwaited as obstacle:
+            raise NotYet(str(obstacle)) from obstacle
 
     def _surroundings(self, run: Run) -> Surroundings:
         namespace = run.metadata.namespace
