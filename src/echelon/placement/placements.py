@@ -210,14 +210,13 @@ class PlacementReconciler:
     async def _report(
         self, placement: Placement, policy: PolicySnapshot, resources: Sequence[Object], bad_selectors: str | None
     ) -> Result | None:
+        pace = self._pace(placement.key)
+        now = asyncio.get_running_loop().time()
+        if wait := remaining(pace.status_written + self._settings.status_interval):
+            return Result(requeue_after=wait)  # what it would be now is of no interest to anybody
         status = self._status(placement, policy, resources, bad_selectors)
         if status == placement.status:
             return None
-        pace = self._pace(placement.key)
-        now = asyncio.get_running_loop().time()
-        due = pace.status_written + self._settings.status_interval
-        if wait := remaining(due):
-            return Result(requeue_after=wait)
         await self._client.patch_status(placement, msgspec.structs.replace(placement, status=status))
         pace.status_written = now
         return None
