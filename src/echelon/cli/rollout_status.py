@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from echelon.cli.access import Access, access_options, connected
+from echelon.cli.access import Access, access_options, connected, namespace_option
 from echelon.cli.kinds import Run
 from echelon.cli.outline import outline, what_is_rolled_out
 from echelon.cli.runs import bindings_of, get_run, list_runs, local_now
@@ -22,7 +22,7 @@ from echelon.cli.waiting import waits
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("-n", "--namespace", default="", help="Namespace of a StagedUpdateRun; without it, cluster-scoped runs.")
+@namespace_option
 @access_options
 def status(name: str | None, namespace: str, access: Access) -> None:
     """Show where the run NAME stands.

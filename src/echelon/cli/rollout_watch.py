@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from echelon.cli.access import Access, access_options, connected
+from echelon.cli.access import Access, access_options, connected, namespace_option
 from echelon.cli.errors import INTERRUPTED, Failed
 from echelon.cli.follow import Gone, follow
 from echelon.cli.items import State
@@ -18,7 +18,7 @@ from echelon.kube.http import HttpTransport
 
 @click.command()
 @click.argument("name")
-@click.option("-n", "--namespace", default="", help="Namespace of a StagedUpdateRun; without it, cluster-scoped runs.")
+@namespace_option
 @access_options
 def watch(name: str, namespace: str, access: Access) -> None:
     """Follow the run NAME until it is over.
