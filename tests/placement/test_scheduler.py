@@ -140,15 +140,50 @@ async def test_a_deleted_binding_is_made_again(hub: Hub, agents: FakeAgents) -> 
     assert hub.bound_to() == {"a": "Scheduled"}
 
 
-async def test_a_member_that_comes_back(hub: Hub, agents: FakeAgents) -> None:
+async def test_a_member_that_comes_back_waits_for_a_run(hub: Hub, agents: FakeAgents) -> None:
     await hub.join("a")
     await hub.configure("content")
     await hub.place()
     await rolled_out(hub)
+    before = hub.binding("a")
     await hub.leave("a")
     await hub.until(lambda: hub.bound_to() == {"a": "Unscheduled"})
+    await hub.until(lambda: hub.binding("a").status.conditions == ())
+    await hub.pass_time(2)
     await hub.join("a")
-    await hub.until(lambda: hub.bound_to() == {"a": "Bound"})
+    await hub.until(lambda: hub.bound_to() == {"a": "Scheduled"})
+    assert hub.binding("a").metadata.uid != before.metadata.uid
+    assert hub.binding("a").spec.resource_snapshot_name == ""
+    await hub.pass_time(60)
+    assert hub.bound_to() == {"a": "Scheduled"}
+    await hub.start("again")
+    await hub.succeeded("again")
+    assert hub.bound_to() == {"a": "Bound"}
+
+
+async def test_a_member_that_came_back_unseen_waits_for_a_run_too(hub: Hub, agents: FakeAgents) -> None:
+    await hub.join("a")
+    await hub.configure("content")
+    await hub.place()
+    await rolled_out(hub)
+    await hub.stop_controllers()
+    await hub.leave("a")
+    await hub.pass_time(2)
+    await hub.join("a")
+    await hub.start_controllers()
+    await hub.until(lambda: hub.bound_to() == {"a": "Scheduled"})
+
+
+async def test_a_member_that_is_chosen_again_has_what_it_had(hub: Hub, agents: FakeAgents) -> None:
+    for name in "ab":
+        await hub.join(name)
+    await hub.configure("content")
+    await hub.place(policy=PlacementPolicy(placement_type="PickFixed", cluster_names=("a", "b")))
+    await rolled_out(hub)
+    await hub.edit(hub.scope.placement, "web", {"spec": {"policy": {"clusterNames": ["b"]}}})
+    await hub.until(lambda: hub.bound_to() == {"a": "Unscheduled", "b": "Bound"})
+    await hub.edit(hub.scope.placement, "web", {"spec": {"policy": {"clusterNames": ["a", "b"]}}})
+    await hub.until(lambda: hub.bound_to() == {"a": "Bound", "b": "Bound"})
     await hub.until(lambda: hub.is_placement("Available", "True"))
 
 

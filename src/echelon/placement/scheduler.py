@@ -3,7 +3,8 @@
 A pass compares the decisions with the bindings that are there. A member newly chosen gets a binding
 (Scheduled); a binding that is still wanted is pointed to the latest policy and keeps its state; one
 no longer wanted becomes Unscheduled, remembers its state, and waits for a rollout to delete it. The
-name of a binding follows from placement and member, so a pass that is cut short makes no twin.
+name of a binding follows from placement and member, so a pass that is cut short makes no twin. A member
+that comes back under the name of an earlier one is a new member: it begins without that one's binding.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ class Scheduler:
         if (problem := fault(wanted)) is not None:
             await self._reject(policy, problem)
             return None
-        alive = [binding for binding in bindings if binding.metadata.deletion_timestamp is None]
+        alive = await self._without_those_of_predecessors(
+            [binding for binding in bindings if binding.metadata.deletion_timestamp is None]
+        )
         outcome = schedule(
             wanted,
             self._cache.list(MemberCluster),
@@ -99,6 +102,21 @@ class Scheduler:
         rest = tuple(f for f in placement.metadata.finalizers if f != names.SCHEDULER_CLEANUP)
         metadata = msgspec.structs.replace(placement.metadata, finalizers=rest)
         await self._client.patch_object(placement, msgspec.structs.replace(placement, metadata=metadata), lock=True)
+
+    async def _without_those_of_predecessors(self, bindings: Sequence[Binding]) -> Sequence[Binding]:
+        """Delete the bindings that are older than their member: they were for an earlier one of its name.
+
+        What that one had says nothing about the new one, which may be another cluster, so it begins
+        with a binding of its own. Gives the bindings that stay.
+        """
+        kept: list[Binding] = []
+        for binding in bindings:
+            member = self._cache.get(MemberCluster, binding.spec.target_cluster)
+            if member is not None and _created(member) > _created(binding):
+                await self._client.delete(self._scope.binding, binding.key, uid=binding.metadata.uid, missing_ok=True)
+            else:
+                kept.append(binding)
+        return kept
 
     # bindings
 
@@ -209,3 +227,8 @@ def _chosen(binding: Binding, policy: PolicySnapshot) -> Chosen:
     spec = binding.spec
     current = spec.scheduling_policy_snapshot_name == policy.metadata.name
     return Chosen(decision=spec.cluster_decision, current=current, bound=spec.state == BOUND)
+
+
+def _created(obj: Binding | MemberCluster) -> str:
+    """When an object was created; such texts compare as the moments do."""
+    return obj.metadata.creation_timestamp or ""

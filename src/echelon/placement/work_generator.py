@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from echelon.api import names
-from echelon.api.binding import BOUND, UNSCHEDULED
+from echelon.api.binding import BOUND, UNSCHEDULED, ResourceBindingStatus
 from echelon.api.cluster import MemberCluster
 from echelon.api.conditions import OVERRIDDEN, ROLLOUT_STARTED, WORK_SYNCHRONIZED, find_condition
 from echelon.api.meta import Clock, KubeObject
@@ -75,8 +75,10 @@ class WorkGenerator:
         if binding.metadata.deletion_timestamp is not None:
             await self._clean_up(binding, have)
             return None
-        if self._cache.get(MemberCluster, binding.spec.target_cluster) is None:
-            return None  # its namespace goes with it
+        member = self._cache.get(MemberCluster, binding.spec.target_cluster)
+        if member is None or (member.metadata.deletion_timestamp is not None and not have):
+            await self._forget_report(binding)
+            return None  # the namespace goes with the member
         if binding.spec.state == UNSCHEDULED:
             return await self._report(binding, have, busy=False) if have else None
         if binding.spec.state != BOUND:
@@ -115,6 +117,12 @@ class WorkGenerator:
             if reference in binding.spec.resource_override_snapshots
             or (not reference.namespace and name in binding.spec.cluster_resource_override_snapshots)
         ]
+
+    async def _forget_report(self, binding: Binding) -> None:
+        """Report nothing any more of a member that has left: nobody knows what is there."""
+        self._report_due.pop(binding.key, None)
+        forgotten = msgspec.structs.replace(binding, status=ResourceBindingStatus())
+        await self._client.patch_status(binding, forgotten, lock=True)
 
     async def _clean_up(self, binding: Binding, have: Sequence[Work]) -> None:
         """Delete the Works and let the binding go once the member has removed what they placed."""
