@@ -1,4 +1,4 @@
-# make demo    a hub with three members and a staged rollout, played in the terminal
+# make demo    a hub with three members, a staged rollout and an update run, played in the terminal
 # make test    the whole test suite (under 10 minutes on two cores)
 # Every target sets up what it needs; a fresh machine needs Python >= 3.11, make, git and a network.
 
@@ -14,7 +14,7 @@ help:  ## show the targets
 	@scripts/setup
 	@touch $@
 
-demo: .venv/.synced  ## play the staged rollout on an embedded hub
+demo: .venv/.synced  ## play a staged rollout and an update run on an embedded hub
 	@$(BIN)/echelon demo
 
 test: .venv/.synced  ## lint, types, import contracts and all tests but the long ones

@@ -16,7 +16,7 @@ from echelon.cli.lazy import LazyGroup
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "up": ("echelon.cli.up:up", "Start a hub with members on this machine."),
-    "demo": ("echelon.cli.demo:demo", "Play a staged rollout on a hub of its own."),
+    "demo": ("echelon.cli.demo:demo", "Play a staged rollout and an update run on a hub of their own."),
     "member": ("echelon.cli.fleet.member:member", "See and change the members of the fleet."),
     "updaterun": ("echelon.cli.fleet.updaterun:updaterun", "Upgrade the clusters of the fleet, stage by stage."),
     "updatestrategy": (
