@@ -187,8 +187,9 @@ async def test_a_spread_over_zones(hub: Hub) -> None:
 
 
 async def test_a_policy_that_cannot_be_followed(hub: Hub) -> None:
-    await hub.join("a", env="prod")
-    await hub.place(policy=some(1))
+    for name in ("a", "b"):
+        await hub.join(name, env="prod")
+    await hub.place(policy=some(2))
     await fulfilled(hub)
     expression: dict[str, Any] = {"key": "env", "operator": "In", "values": []}
     terms = {"clusterSelectorTerms": [{"labelSelector": {"matchExpressions": [expression]}}]}
@@ -201,10 +202,12 @@ async def test_a_policy_that_cannot_be_followed(hub: Hub) -> None:
         "The scheduling policy is invalid: required clusterSelectorTerms[0]: label 'env' with the operator In and the "
         "values []; want at least one value"
     )
-    assert hub.bound_to() == {"a": "Scheduled"}
+    assert hub.bound_to() == {"a": "Scheduled", "b": "Scheduled"}
+    await hub.leave("b")
+    await hub.until(lambda: hub.bound_to() == {"a": "Scheduled", "b": "Unscheduled"})
     expression["values"] = ["prod"]
     await hub.edit(hub.scope.placement, "web", {"spec": {"policy": {"affinity": affinity}}})
-    await fulfilled(hub)
+    await fulfilled(hub, "False")
     assert hub.binding("a").spec.scheduling_policy_snapshot_name == "web-2"
 
 

@@ -21,7 +21,7 @@ from echelon.api.work import (
     WorkResourceIdentifier,
     WorkStatus,
 )
-from echelon.placement.rendering import Content, EnvelopeView, SnapshotView
+from echelon.placement.rendering import Content, SnapshotView
 from echelon.placement.work import REPORT_LIMIT, Origin, is_up_to_date, report
 from echelon.placement.work import works_of as works_of_content
 

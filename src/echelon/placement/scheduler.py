@@ -64,12 +64,12 @@ class Scheduler:
         if policy is None:
             return None
         wanted = effective(policy.spec.policy, policy.metadata.annotations)
-        if (problem := fault(wanted)) is not None:
-            await self._reject(policy, problem)
-            return None
         alive = await self._without_those_of_predecessors(
             [binding for binding in bindings if binding.metadata.deletion_timestamp is None]
         )
+        if (problem := fault(wanted)) is not None:
+            await self._reject(policy, alive, problem)
+            return None
         outcome = schedule(
             wanted,
             self._cache.list(MemberCluster),
@@ -192,8 +192,12 @@ class Scheduler:
 
     # status
 
-    async def _reject(self, policy: PolicySnapshot, problem: str) -> None:
-        """Say that the policy cannot be followed; members chosen before keep what they have."""
+    async def _reject(self, policy: PolicySnapshot, bindings: Sequence[Binding], problem: str) -> None:
+        """Say that the policy cannot be followed; members chosen before keep what they have until they leave."""
+        for binding in bindings:
+            member = self._cache.get(MemberCluster, ("", binding.spec.target_cluster))
+            if member is None or member.metadata.deletion_timestamp is not None:
+                await self._unschedule(binding)
         message = f"The scheduling policy is invalid: {problem}"
         condition = Condition(SCHEDULED_CONDITION, "False", INVALID_SCHEDULING_POLICY, message)
         await self._write(policy, condition, policy.status.target_clusters)

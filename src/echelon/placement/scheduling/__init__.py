@@ -11,7 +11,7 @@ only a smaller number takes members away, those that no rollout has reached firs
 the lowest scores. When another policy takes over, the members chosen before are judged like all
 others, but for taints and health, and come first among equals.
 
-``schedule`` applied to its own result changes nothing.
+``schedule`` applied to its own result chooses the same members, with the same decisions on them.
 """
 
 from __future__ import annotations
