@@ -7,8 +7,8 @@ import pytest
 
 from echelon.api.conditions import SUCCEEDED
 from echelon.cli.errors import Failed
-from echelon.cli.kinds import Run
 from echelon.cli.rollback import choose, proof_of
+from echelon.explain.kinds import Run
 
 from . import runs
 from .runs import condition

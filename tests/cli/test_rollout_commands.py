@@ -12,9 +12,9 @@ from echelon.api.meta import Resource
 from echelon.api.placement import ClusterResourcePlacement
 from echelon.api.snapshot import ClusterResourceSnapshot, ResourceSnapshot
 from echelon.api.staged import ClusterApprovalRequest, ClusterStagedUpdateRun, StagedUpdateRun
-from echelon.cli.kinds import Run
-from echelon.cli.outline import outline
 from echelon.cli.story import CONFIG_MAP, CONFIG_MAPS, HOW, WHAT, WHERE
+from echelon.explain.kinds import Run
+from echelon.explain.outline import outline
 from echelon.kube.kinds import Unstructured
 from echelon.kube.patches import MergePatch
 

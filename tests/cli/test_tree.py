@@ -8,10 +8,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from rich.console import Console, RenderableType
 
-from echelon.cli.kinds import Run
-from echelon.cli.outline import outline, what_is_rolled_out
 from echelon.cli.tree import ASCII, UNICODE, Glyphs, changes, clock, duration, event, explanation, failures, tree
-from echelon.cli.waiting import waits
+from echelon.explain.kinds import Run
+from echelon.explain.outline import outline, what_is_rolled_out
+from echelon.explain.waiting import waits
 
 from . import runs
 from .runs import at

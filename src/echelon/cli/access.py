@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import wraps
@@ -11,36 +9,15 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
-import msgspec
 
 from echelon.cli.errors import CannotStart, Failed
+from echelon.explain.access import Access
 from echelon.kube.client import Client
 from echelon.kube.errors import ApiError, Unreachable
 from echelon.kube.kubeconfig import ConfigError, Connection, load
 from echelon.kube.transport import Transport
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Access(msgspec.Struct, frozen=True):
-    """The kubeconfig and context that the user named; None for kubectl's defaults."""
-
-    kubeconfig: Path | None = None
-    context: str | None = None
-
-    def command(self, *words: str) -> str:
-        """A command line for the same hub, to be copied into a shell."""
-        line = [*program(), *words]
-        if self.kubeconfig is not None:
-            line += ["--kubeconfig", str(self.kubeconfig)]
-        if self.context is not None:
-            line += ["--context", self.context]
-        return shlex.join(line)
-
-
-def program() -> tuple[str, ...]:
-    """How the user calls this program: by its name, or as a plugin of kubectl."""
-    return ("kubectl", "echelon") if Path(sys.argv[0]).name == "kubectl-echelon" else ("echelon",)
 
 
 def access_options(command: Command) -> Command:

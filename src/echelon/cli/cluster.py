@@ -7,9 +7,10 @@ from collections import Counter
 
 import click
 
-from echelon.cli.access import Access, access_options, connected
+from echelon.cli.access import access_options, connected
 from echelon.cli.errors import Failed
 from echelon.cli.kinds import listed_names
+from echelon.explain.access import Access
 from echelon.kube.client import Client
 from echelon.kube.errors import NotFound
 from echelon.kube.http import HttpTransport

@@ -20,9 +20,9 @@ from echelon.cli.errors import INTERRUPTED, CannotStart, Failed
 from echelon.cli.follow import Gone
 from echelon.cli.logs import log_to_stderr
 from echelon.cli.loop import run
-from echelon.cli.outline import parse_wait
 from echelon.cli.story import READING, Story, StoryFailed, curtain
 from echelon.cli.upgrade_story import MEMBERS, RELEASES, UpgradeFailed, play_upgrade
+from echelon.explain.outline import parse_wait
 from echelon.kube.client import Client
 from echelon.kube.errors import ApiError
 from echelon.kube.http import HttpTransport

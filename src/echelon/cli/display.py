@@ -13,10 +13,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from echelon.cli.items import Item
 from echelon.cli.runs import local_now
 from echelon.cli.tree import changes, event, explanation, failures, glyphs_for, tree
-from echelon.cli.waiting import Wait
+from echelon.explain.items import Item
+from echelon.explain.waiting import Wait
 
 FRAMES_PER_SECOND = 10
 

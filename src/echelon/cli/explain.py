@@ -11,13 +11,14 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from echelon.cli.access import Access, access_options, connected, namespace_option
+from echelon.cli.access import access_options, connected, namespace_option
 from echelon.cli.errors import CannotStart
-from echelon.cli.explanations.explanation import Explanation
 from echelon.cli.output import Output, output_options
 from echelon.cli.runs import local_now
 from echelon.cli.transport import brief_transport
 from echelon.cli.tree import explanation
+from echelon.explain.access import Access
+from echelon.explain.explanation import Explanation
 from echelon.kube.client import Client
 
 Explain = Callable[[Client, str, str, Access], Awaitable[Explanation]]
@@ -31,24 +32,18 @@ class Topic(msgspec.Struct, frozen=True):
     scope: str = "both"
 
 
-_HERE = "echelon.cli.explanations"
+_HERE = "echelon.cli.explained"
 TOPICS: Mapping[str, Topic] = {
-    "placement": Topic(
-        ("clusterresourceplacement", "crp", "resourceplacement", "rp"), f"{_HERE}.placements:placement_by_name"
-    ),
-    "binding": Topic(("clusterresourcebinding", "crb", "resourcebinding", "rb"), f"{_HERE}.placements:binding_by_name"),
-    "work": Topic((), f"{_HERE}.placements:work_by_name", "namespaced"),
-    "rollout": Topic(
-        ("clusterstagedupdaterun", "csur", "stagedupdaterun", "sur", "run"), f"{_HERE}.rollouts:run_by_name"
-    ),
-    "approval": Topic(
-        ("clusterapprovalrequest", "careq", "approvalrequest", "areq"), f"{_HERE}.rollouts:approval_by_name"
-    ),
-    "eviction": Topic(("clusterresourceplacementeviction", "crpe"), f"{_HERE}.rollouts:eviction_by_name", "cluster"),
-    "member": Topic(("membercluster", "cluster"), f"{_HERE}.members:member_by_name", "cluster"),
-    "updaterun": Topic(("ur",), f"{_HERE}.upgrades:update_run_by_name", "cluster"),
-    "gate": Topic((), f"{_HERE}.upgrades:gate_by_name", "cluster"),
-    "clusterupgrade": Topic(("cu", "upgrade"), f"{_HERE}.upgrades:upgrade_by_name", "member"),
+    "placement": Topic(("clusterresourceplacement", "crp", "resourceplacement", "rp"), f"{_HERE}:placement_by_name"),
+    "binding": Topic(("clusterresourcebinding", "crb", "resourcebinding", "rb"), f"{_HERE}:binding_by_name"),
+    "work": Topic((), f"{_HERE}:work_by_name", "namespaced"),
+    "rollout": Topic(("clusterstagedupdaterun", "csur", "stagedupdaterun", "sur", "run"), f"{_HERE}:run_by_name"),
+    "approval": Topic(("clusterapprovalrequest", "careq", "approvalrequest", "areq"), f"{_HERE}:approval_by_name"),
+    "eviction": Topic(("clusterresourceplacementeviction", "crpe"), f"{_HERE}:eviction_by_name", "cluster"),
+    "member": Topic(("membercluster", "cluster"), f"{_HERE}:member_by_name", "cluster"),
+    "updaterun": Topic(("ur",), f"{_HERE}:update_run_by_name", "cluster"),
+    "gate": Topic((), f"{_HERE}:gate_by_name", "cluster"),
+    "clusterupgrade": Topic(("cu", "upgrade"), f"{_HERE}:upgrade_by_name", "member"),
 }
 
 

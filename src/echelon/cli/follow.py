@@ -8,10 +8,10 @@ from rich.console import Console
 
 from echelon.api import names
 from echelon.cli.display import Scene, display_on
-from echelon.cli.kinds import Binding, Run, kinds_of
-from echelon.cli.outline import outline, what_is_rolled_out
 from echelon.cli.view import View
-from echelon.cli.waiting import waits
+from echelon.explain.kinds import Binding, Run, kinds_of
+from echelon.explain.outline import outline, what_is_rolled_out
+from echelon.explain.waiting import waits
 from echelon.kube.client import Client
 from echelon.kube.informer import Informer
 

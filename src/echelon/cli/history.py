@@ -18,11 +18,11 @@ from rich.text import Text
 from echelon.api import names
 from echelon.api.meta import parse_time
 from echelon.cli.changes import changes
-from echelon.cli.kinds import Binding, Run, Snapshot, index_of, is_master
-from echelon.cli.outline import outline
 from echelon.cli.rollback import proof_of, snapshot_index
 from echelon.cli.tree import clock, state_style, took
-from echelon.cli.waiting import waits
+from echelon.explain.kinds import Binding, Run, Snapshot, index_of, is_master
+from echelon.explain.outline import outline
+from echelon.explain.waiting import waits
 
 LINES_SHOWN = 8
 _NAMED = 4

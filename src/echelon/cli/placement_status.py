@@ -13,14 +13,16 @@ from rich.text import Text
 from echelon.api.conditions import find_condition
 from echelon.api.meta import Condition, to_dict
 from echelon.api.placement import PerClusterPlacementStatus
-from echelon.cli.access import Access, access_options, connected, namespace_option
+from echelon.cli.access import access_options, connected, namespace_option
 from echelon.cli.explain import shown
-from echelon.cli.explanations.explanation import said
-from echelon.cli.explanations.placements import explain_placement
-from echelon.cli.kinds import Placement, Run, find_placement
+from echelon.cli.kinds import find_placement
 from echelon.cli.output import Output, output_options
 from echelon.cli.runs import runs_of
 from echelon.cli.transport import brief_transport
+from echelon.explain.access import Access
+from echelon.explain.explanation import said
+from echelon.explain.kinds import Placement, Run
+from echelon.explain.placements import explain_placement
 from echelon.kube.client import Client
 
 _STYLES = {"True": "green", "False": "red", "Unknown": "yellow"}

@@ -16,9 +16,9 @@ import msgspec
 from echelon.api.conditions import SUCCEEDED, find_condition
 from echelon.api.meta import parse_time
 from echelon.cli.errors import Failed
-from echelon.cli.items import Part, State
-from echelon.cli.kinds import Run
-from echelon.cli.outline import outline
+from echelon.explain.items import Part, State
+from echelon.explain.kinds import Run
+from echelon.explain.outline import outline
 
 
 class Proof(msgspec.Struct, frozen=True):

@@ -11,13 +11,14 @@ import msgspec
 
 from echelon.api.conditions import APPROVED, find_condition, set_condition
 from echelon.api.meta import Condition
-from echelon.cli.access import Access, access_options, connected, namespace_option
+from echelon.cli.access import access_options, connected, namespace_option
 from echelon.cli.errors import Failed
-from echelon.cli.items import Item, Part, State
-from echelon.cli.kinds import Approval, Run, kinds_of
-from echelon.cli.outline import outline
 from echelon.cli.runs import get_run, local_now
 from echelon.cli.transport import brief_transport
+from echelon.explain.access import Access
+from echelon.explain.items import Item, Part, State
+from echelon.explain.kinds import Approval, Run, kinds_of
+from echelon.explain.outline import outline
 from echelon.kube.client import Client
 
 APPROVED_BY_USER = "ApprovedByUser"

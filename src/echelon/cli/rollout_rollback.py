@@ -7,17 +7,19 @@ from typing import cast
 
 import click
 
-from echelon.cli.access import Access, access_options, connected, namespace_option
+from echelon.cli.access import access_options, connected, namespace_option
 from echelon.cli.errors import Failed
-from echelon.cli.kinds import Placement, Run, find_placement, index_of, is_master, kinds_of, snapshots_of
-from echelon.cli.outline import outline
+from echelon.cli.kinds import find_placement, snapshots_of
 from echelon.cli.rollback import Choice, choose
 from echelon.cli.rollout_state import set_state
 from echelon.cli.runs import list_runs, local_now, runs_of
 from echelon.cli.starting import check_external, check_run_name, find_strategy, start_run
 from echelon.cli.transport import brief_transport
 from echelon.cli.tree import clock
-from echelon.cli.waiting import scope_words
+from echelon.explain.access import Access
+from echelon.explain.kinds import Placement, Run, index_of, is_master, kinds_of
+from echelon.explain.outline import outline
+from echelon.explain.waiting import scope_words
 from echelon.kube.client import Client
 from echelon.kube.errors import NotFound
 

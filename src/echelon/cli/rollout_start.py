@@ -6,13 +6,14 @@ import asyncio
 
 import click
 
-from echelon.cli.access import Access, access_options, connected, namespace_option
+from echelon.cli.access import access_options, connected, namespace_option
 from echelon.cli.errors import CannotStart
 from echelon.cli.kinds import find_placement
 from echelon.cli.runs import runs_of
 from echelon.cli.starting import check_external, check_run_name, find_snapshot, find_strategy, start_run
 from echelon.cli.transport import brief_transport
-from echelon.cli.waiting import scope_words
+from echelon.explain.access import Access
+from echelon.explain.waiting import scope_words
 
 
 @click.command()

@@ -7,13 +7,14 @@ from typing import Literal
 
 import click
 
-from echelon.cli.access import Access, access_options, connected, namespace_option
+from echelon.cli.access import access_options, connected, namespace_option
 from echelon.cli.errors import Failed
-from echelon.cli.kinds import Run
-from echelon.cli.outline import outline
 from echelon.cli.runs import get_run
 from echelon.cli.transport import brief_transport
-from echelon.cli.waiting import scope_words
+from echelon.explain.access import Access
+from echelon.explain.kinds import Run
+from echelon.explain.outline import outline
+from echelon.explain.waiting import scope_words
 from echelon.kube.client import Client
 from echelon.kube.patches import MergePatch
 

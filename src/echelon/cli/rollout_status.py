@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from echelon.cli.access import Access, access_options, connected, namespace_option
-from echelon.cli.kinds import Run
-from echelon.cli.outline import outline, what_is_rolled_out
+from echelon.cli.access import access_options, connected, namespace_option
 from echelon.cli.runs import bindings_of, get_run, list_runs, local_now
 from echelon.cli.transport import brief_transport
 from echelon.cli.tree import clock, explanation, failures, glyphs_for, state_style, took, tree
-from echelon.cli.waiting import waits
+from echelon.explain.access import Access
+from echelon.explain.kinds import Run
+from echelon.explain.outline import outline, what_is_rolled_out
+from echelon.explain.waiting import waits
 
 
 @click.command()

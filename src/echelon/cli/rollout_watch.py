@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from echelon.cli.access import Access, access_options, connected, namespace_option
+from echelon.cli.access import access_options, connected, namespace_option
 from echelon.cli.errors import INTERRUPTED, Failed
 from echelon.cli.follow import Gone, follow
-from echelon.cli.items import State
 from echelon.cli.logs import log_to_stderr
 from echelon.cli.loop import run
-from echelon.cli.outline import outline
 from echelon.cli.runs import get_run
+from echelon.explain.access import Access
+from echelon.explain.items import State
+from echelon.explain.outline import outline
 from echelon.kube.http import HttpTransport
 
 

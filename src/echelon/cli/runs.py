@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import cast
 
 from echelon.cli.errors import Failed
-from echelon.cli.kinds import Binding, Run, bindings_of_placement, kinds_of
+from echelon.cli.kinds import bindings_of_placement
+from echelon.explain.kinds import Binding, Run, kinds_of
 from echelon.kube.client import Client
 from echelon.kube.errors import NotFound
 

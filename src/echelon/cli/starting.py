@@ -13,8 +13,9 @@ from echelon.api import names
 from echelon.api.meta import ObjectMeta
 from echelon.api.staged import UpdateRunSpec
 from echelon.cli.errors import CannotStart, Failed
-from echelon.cli.kinds import Placement, Run, Snapshot, find, index_of, is_master, kinds_of, snapshots_of
+from echelon.cli.kinds import find, snapshots_of
 from echelon.cli.runs import list_runs
+from echelon.explain.kinds import Placement, Run, Snapshot, index_of, is_master, kinds_of
 from echelon.kube.client import Client
 from echelon.kube.errors import AlreadyExists, NotFound
 

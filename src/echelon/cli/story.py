@@ -23,11 +23,11 @@ from echelon.api.placement import ClusterResourcePlacement
 from echelon.api.snapshot import ClusterResourceSnapshot
 from echelon.api.staged import ClusterApprovalRequest, ClusterStagedUpdateRun, UpdateRunSpec
 from echelon.cli.follow import follow
-from echelon.cli.items import Part, State
-from echelon.cli.kinds import Run
-from echelon.cli.outline import outline
 from echelon.cli.runs import local_now
 from echelon.cli.tables import server_table
+from echelon.explain.items import Part, State
+from echelon.explain.kinds import Run
+from echelon.explain.outline import outline
 from echelon.kube.client import Client
 from echelon.kube.kinds import Unstructured
 from echelon.kube.patches import MergePatch

@@ -19,8 +19,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from echelon.cli.items import Item, Part, State
-from echelon.cli.waiting import Wait
+from echelon.explain.items import Item, Part, State
+from echelon.explain.waiting import Wait
 
 MEMBERS_SHOWN = 12
 

@@ -17,16 +17,16 @@ from rich.text import Text
 from echelon.api.fleet import Gate, UpdateRun, UpdateStrategy
 from echelon.api.meta import Resource, from_dict, to_dict
 from echelon.api.upgrade import KubernetesRelease, NodeImage, ReleaseCatalogSpec
-from echelon.cli.access import Access
 from echelon.cli.fleet.nouns import upgrade_words
 from echelon.cli.fleet.run_create import until_taken_up
 from echelon.cli.fleet.run_plan import preview_of
 from echelon.cli.fleet.run_watch import follow_run
 from echelon.cli.fleet.schedule import Assumed, schedule_tree
-from echelon.cli.items import State
 from echelon.cli.runs import local_now
 from echelon.cli.tables import server_table
 from echelon.cli.tree import glyphs_for, tree
+from echelon.explain.access import Access
+from echelon.explain.items import State
 from echelon.kube.client import Client
 from echelon.kube.kinds import Unstructured
 from echelon.local.members import DEFAULT_MEMBERS, MemberSpec

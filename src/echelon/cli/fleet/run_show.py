@@ -8,13 +8,13 @@ from rich.text import Text
 from echelon.api.fleet import UpdateRun
 from echelon.api.meta import from_dict
 from echelon.cli.fleet.nouns import RUN, Plain, upgrade_words
-from echelon.cli.fleet.run_outline import run_outline
-from echelon.cli.fleet.run_waits import next_command, run_waits
 from echelon.cli.fleet.scope import Scope
 from echelon.cli.fleet.verbs import show_command
 from echelon.cli.runs import local_now
 from echelon.cli.tree import explanation, failures, tree
-from echelon.cli.waiting import Wait
+from echelon.explain.run_outline import run_outline
+from echelon.explain.run_waits import next_command, run_waits
+from echelon.explain.waiting import Wait
 
 
 def _people(scope: Scope, found: Plain) -> RenderableType:

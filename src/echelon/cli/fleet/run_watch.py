@@ -11,18 +11,19 @@ from echelon.api import names
 from echelon.api.fleet import Gate, UpdateRun
 from echelon.api.meta import to_dict
 from echelon.api.upgrade import ClusterUpgrade
-from echelon.cli.access import Access, connected
+from echelon.cli.access import connected
 from echelon.cli.display import Scene, display_on
 from echelon.cli.errors import INTERRUPTED, Failed
 from echelon.cli.fleet.nouns import RUN, upgrade_words
 from echelon.cli.fleet.reading import read
-from echelon.cli.fleet.run_outline import Details, run_outline
-from echelon.cli.fleet.run_waits import next_command, run_waits
 from echelon.cli.fleet.scope import Scope, scope_options
 from echelon.cli.fleet.values import name_option
-from echelon.cli.items import Item, State
 from echelon.cli.loop import run as run_loop
 from echelon.cli.view import View
+from echelon.explain.access import Access
+from echelon.explain.items import Item, State
+from echelon.explain.run_outline import Details, run_outline
+from echelon.explain.run_waits import next_command, run_waits
 from echelon.kube.client import Client
 from echelon.kube.http import HttpTransport
 

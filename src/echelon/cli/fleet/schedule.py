@@ -18,9 +18,9 @@ from echelon.api.fleet import UpdateRun, UpgradeType
 from echelon.api.meta import parse_time
 from echelon.api.names import member_of_namespace
 from echelon.api.upgrade import ClusterUpgrade
-from echelon.cli.fleet.run_outline import span
-from echelon.cli.items import Item, Part, State
 from echelon.cli.tree import clock
+from echelon.explain.items import Item, Part, State
+from echelon.explain.run_outline import span
 from echelon.upgrade.preview import PlannedMember, Preview
 from echelon.upgrade.validation import Surroundings
 

@@ -18,9 +18,10 @@ import msgspec
 
 from echelon.api import names
 from echelon.api.meta import Resource
-from echelon.cli.access import Access, access_options, connected
+from echelon.cli.access import access_options, connected
 from echelon.cli.errors import CannotStart
 from echelon.cli.transport import brief_transport
+from echelon.explain.access import Access
 from echelon.kube.client import Client
 from echelon.kube.errors import NotFound
 from echelon.kube.kinds import Unstructured

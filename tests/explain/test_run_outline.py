@@ -27,10 +27,10 @@ from echelon.api.fleet import (
 )
 from echelon.api.meta import ObjectMeta, format_time
 from echelon.api.upgrade import ClusterUpgrade, ClusterUpgradeSpec, ClusterUpgradeStatus
-from echelon.cli.access import Access
-from echelon.cli.fleet.run_outline import Details, run_outline, span
-from echelon.cli.fleet.run_waits import next_command, run_waits
-from echelon.cli.items import Item, Part, State
+from echelon.explain.access import Access
+from echelon.explain.items import Item, Part, State
+from echelon.explain.run_outline import Details, run_outline, span
+from echelon.explain.run_waits import next_command, run_waits
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 TARGET = ClusterUpgradeTarget(type="NodeImageOnly")

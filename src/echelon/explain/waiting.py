@@ -12,10 +12,10 @@ import msgspec
 
 from echelon.api.conditions import PROGRESSING, find_condition
 from echelon.api.meta import parse_time
-from echelon.cli.access import Access
-from echelon.cli.items import Item, Part, State
-from echelon.cli.kinds import Run
-from echelon.cli.outline import outline
+from echelon.explain.access import Access
+from echelon.explain.items import Item, Part, State
+from echelon.explain.kinds import Run
+from echelon.explain.outline import outline
 
 _NAMED = 3
 

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import cast
 
 from echelon.api import names
 from echelon.api.cluster import MemberCluster
 from echelon.api.conditions import HEALTHY, JOINED, READY_TO_JOIN, find_condition
-from echelon.cli.access import Access
-from echelon.cli.explanations.explanation import Explanation, listed, moment, said, since
-from echelon.cli.kinds import find
-from echelon.cli.runs import local_now
-from echelon.cli.waiting import Wait
-from echelon.kube.client import Client
+from echelon.explain.access import Access
+from echelon.explain.explanation import Explanation, listed, moment, said, since
+from echelon.explain.waiting import Wait
 
 CORDON_KEY = "cordon-key"
 _MISSED = 3  # heartbeats until a member counts as silent
-
-
-async def member_by_name(client: Client, name: str, namespace: str, access: Access) -> Explanation:
-    """Explain a member of the fleet. Raises Failed."""
-    member = cast(MemberCluster, await find(client, MemberCluster, name))
-    return explain_member(member, local_now(), access)
 
 
 def explain_member(member: MemberCluster, now: datetime, access: Access) -> Explanation:

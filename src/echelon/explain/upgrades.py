@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 from echelon.api import names
 from echelon.api.fleet import Gate, UpdateRun
 from echelon.api.upgrade import ClusterUpgrade
-from echelon.cli.access import Access
-from echelon.cli.explanations.explanation import Explanation, moment
-from echelon.cli.fleet.run_outline import run_outline
-from echelon.cli.fleet.run_waits import next_command, run_waits
-from echelon.cli.kinds import find
-from echelon.cli.waiting import Wait
-from echelon.kube.client import Client
-
-
-async def update_run_by_name(client: Client, name: str, namespace: str, access: Access) -> Explanation:
-    """Explain an update run of the hub. Raises Failed."""
-    return explain_update_run(cast(UpdateRun, await find(client, UpdateRun, name)), access)
+from echelon.explain.access import Access
+from echelon.explain.explanation import Explanation, moment
+from echelon.explain.run_outline import run_outline
+from echelon.explain.run_waits import next_command, run_waits
+from echelon.explain.waiting import Wait
 
 
 def explain_update_run(run: UpdateRun, access: Access) -> Explanation:
@@ -42,11 +34,6 @@ def explain_update_run(run: UpdateRun, access: Access) -> Explanation:
             )
         )
     return Explanation(what=f"UpdateRun {run.metadata.name}", state=run.status.state, facts=facts, waits=found)
-
-
-async def gate_by_name(client: Client, name: str, namespace: str, access: Access) -> Explanation:
-    """Explain a gate of the hub. Raises Failed."""
-    return explain_gate(cast(Gate, await find(client, Gate, name)), access)
 
 
 def explain_gate(gate: Gate, access: Access) -> Explanation:
@@ -72,12 +59,6 @@ def explain_gate(gate: Gate, access: Access) -> Explanation:
             )
         )
     return Explanation(what=f"Gate {gate.metadata.name}", state=status.state, facts=facts, waits=found)
-
-
-async def upgrade_by_name(client: Client, name: str, namespace: str, access: Access) -> Explanation:
-    """Explain the upgrade of a member. Without a namespace, the name is the member's. Raises Failed."""
-    namespace = namespace or names.member_namespace(name)
-    return explain_upgrade(cast(ClusterUpgrade, await find(client, ClusterUpgrade, name, namespace)), access)
 
 
 def explain_upgrade(upgrade: ClusterUpgrade, access: Access) -> Explanation:

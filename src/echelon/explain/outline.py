@@ -43,8 +43,8 @@ from echelon.api.staged import (
     StageTaskStatus,
     StageUpdatingStatus,
 )
-from echelon.cli.items import Item, Part, State
-from echelon.cli.kinds import Binding, Run
+from echelon.explain.items import Item, Part, State
+from echelon.explain.kinds import Binding, Run
 
 _ROUNDING = timedelta(seconds=1)
 _WAIT_TERM = re.compile(r"(\d+(?:\.\d+)?)(h|m|s)")

@@ -27,17 +27,17 @@ from echelon.api.snapshot import ClusterDecision
 from echelon.api.staged import ApprovalRequestSpec, ApprovalRequestStatus, ClusterApprovalRequest
 from echelon.api.upgrade import ClusterUpgrade, ClusterUpgradeSpec, ClusterUpgradeStatus
 from echelon.api.work import ManifestCondition, Work, WorkResourceIdentifier, WorkStatus
-from echelon.cli.access import Access
 from echelon.cli.errors import CannotStart
 from echelon.cli.explain import TOPICS, topic_of
-from echelon.cli.explanations.explanation import Explanation
-from echelon.cli.explanations.members import explain_member
-from echelon.cli.explanations.placements import explain_binding, explain_placement, explain_work
-from echelon.cli.explanations.rollouts import explain_approval, explain_eviction
-from echelon.cli.explanations.upgrades import explain_gate, explain_upgrade
+from echelon.explain.access import Access
+from echelon.explain.explanation import Explanation
+from echelon.explain.members import explain_member
+from echelon.explain.placements import explain_binding, explain_placement, explain_work
+from echelon.explain.rollouts import explain_approval, explain_eviction
+from echelon.explain.upgrades import explain_gate, explain_upgrade
 
-from . import runs
-from .runs import START, at, condition
+from ..cli import runs
+from ..cli.runs import START, at, condition
 
 HUB = Access(context="hub")
 CREATED = format_time(START)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 from echelon.api import names
 from echelon.api.binding import UNSCHEDULED
@@ -22,14 +21,11 @@ from echelon.api.conditions import (
 from echelon.api.meta import Condition
 from echelon.api.placement import FailedResourcePlacement, PerClusterPlacementStatus
 from echelon.api.work import ManifestCondition, Work
-from echelon.cli.access import Access
-from echelon.cli.explanations.explanation import Explanation, listed, moment, said, since
-from echelon.cli.kinds import Binding, Placement, Run, find, find_placement, kinds_of
-from echelon.cli.outline import outline
-from echelon.cli.runs import runs_of
-from echelon.cli.waiting import Wait, scope_words, waits
-from echelon.kube.client import Client
-from echelon.kube.errors import NotFound
+from echelon.explain.access import Access
+from echelon.explain.explanation import Explanation, listed, moment, said, since
+from echelon.explain.kinds import Binding, Placement, Run
+from echelon.explain.outline import outline
+from echelon.explain.waiting import Wait, scope_words, waits
 
 _STEPS = (ROLLOUT_STARTED, OVERRIDDEN, WORK_SYNCHRONIZED, APPLIED, AVAILABLE, DIFF_REPORTED)
 _MEMBERS_NAMED = 3
@@ -37,12 +33,6 @@ _OBJECTS_NAMED = 5
 
 
 # -- placements ---------------------------------------------------------------------------------
-
-
-async def placement_by_name(client: Client, name: str, namespace: str, access: Access) -> Explanation:
-    """Explain a placement of the hub. Raises Failed."""
-    placement = await find_placement(client, name, namespace)
-    return explain_placement(placement, await runs_of(client, name, namespace), access)
 
 
 def explain_placement(placement: Placement, runs: Sequence[Run], access: Access) -> Explanation:
@@ -211,18 +201,6 @@ def _failure(failed: FailedResourcePlacement) -> str:
 # -- bindings -----------------------------------------------------------------------------------
 
 
-async def binding_by_name(client: Client, name: str, namespace: str, access: Access) -> Explanation:
-    """Explain a binding of the hub. Raises Failed."""
-    binding = cast(Binding, await find(client, kinds_of(namespace).binding, name, namespace))
-    placement_name = binding.metadata.labels.get(names.PARENT_PLACEMENT, "")
-    try:
-        key = (namespace, placement_name)
-        placement = cast(Placement, await client.get(kinds_of(namespace).placement, key))
-    except NotFound:
-        placement = None
-    return explain_binding(binding, placement, access)
-
-
 def explain_binding(binding: Binding, placement: Placement | None, access: Access) -> Explanation:
     """Where a placement stands on one member; ``placement`` is None when it is gone."""
     spec = binding.spec
@@ -283,16 +261,6 @@ def _step_waits(binding: Binding, external: bool, called: str, access: Access) -
 
 
 # -- Works --------------------------------------------------------------------------------------
-
-
-async def work_by_name(client: Client, name: str, namespace: str, access: Access) -> Explanation:
-    """Explain a Work of the hub. Raises Failed."""
-    work = cast(Work, await find(client, Work, name, namespace))
-    try:
-        member = await client.get(MemberCluster, names.member_of_namespace(namespace) or "")
-    except NotFound:
-        member = None
-    return explain_work(work, member, access)
 
 
 def explain_work(work: Work, member: MemberCluster | None, access: Access) -> Explanation:

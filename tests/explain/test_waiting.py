@@ -18,12 +18,12 @@ from echelon.api.conditions import (
 )
 from echelon.api.meta import ObjectMeta
 from echelon.api.snapshot import ClusterDecision
-from echelon.cli.access import Access
-from echelon.cli.outline import outline
-from echelon.cli.waiting import waits
+from echelon.explain.access import Access
+from echelon.explain.outline import outline
+from echelon.explain.waiting import waits
 
-from . import runs
-from .runs import at, condition
+from ..cli import runs
+from ..cli.runs import at, condition
 
 
 def test_a_timed_wait_names_its_end() -> None:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterable
 
 from echelon.api.conditions import APPROVAL_ACCEPTED, APPROVED, EXECUTED, VALID, find_condition
 from echelon.api.eviction import ClusterResourcePlacementEviction
-from echelon.cli.access import Access
-from echelon.cli.explanations.explanation import Explanation, moment, said, since
-from echelon.cli.items import Part, State
-from echelon.cli.kinds import Approval, Run, find, kinds_of
-from echelon.cli.outline import outline, what_is_rolled_out
-from echelon.cli.runs import bindings_of, get_run
-from echelon.cli.waiting import Wait, scope_words, waits
-from echelon.kube.client import Client
-from echelon.kube.errors import NotFound
+from echelon.explain.access import Access
+from echelon.explain.explanation import Explanation, moment, said, since
+from echelon.explain.items import Part, State
+from echelon.explain.kinds import Approval, Binding, Run
+from echelon.explain.outline import outline, what_is_rolled_out
+from echelon.explain.waiting import Wait, scope_words, waits
 
 
-async def run_by_name(client: Client, name: str, namespace: str, access: Access) -> Explanation:
-    """Explain a staged run of the hub. Raises Failed."""
-    run = await get_run(client, name, namespace)
-    item = outline(run, await bindings_of(client, run))
+def explain_run(run: Run, bindings: Iterable[Binding], access: Access) -> Explanation:
+    """Where a staged run stands; ``bindings`` are those of its placement."""
+    name, namespace = run.metadata.name, run.metadata.namespace
+    item = outline(run, bindings)
     members = [part for stage in item.items for part in stage.items if part.part is Part.MEMBER]
     done = sum(member.state is State.DONE for member in members)
     facts = [f"{what_is_rolled_out(run)}, by strategy {run.spec.staged_rollout_strategy_name}"]
@@ -39,17 +36,6 @@ async def run_by_name(client: Client, name: str, namespace: str, access: Access)
             )
         ]
     return Explanation(what=f"{run.resource.kind} {name}", state=item.state.value, facts=facts, waits=found)
-
-
-async def approval_by_name(client: Client, name: str, namespace: str, access: Access) -> Explanation:
-    """Explain an approval request of the hub. Raises Failed."""
-    kinds = kinds_of(namespace)
-    request = cast(Approval, await find(client, kinds.approval, name, namespace))
-    try:
-        run = cast(Run, await client.get(kinds.run, (namespace, request.spec.parent_stage_rollout)))
-    except NotFound:
-        run = None
-    return explain_approval(request, run, access)
 
 
 def explain_approval(request: Approval, run: Run | None, access: Access) -> Explanation:
@@ -86,12 +72,6 @@ def explain_approval(request: Approval, run: Run | None, access: Access) -> Expl
         return Explanation(what=title, state="open", facts=facts, waits=[wait])
     wait = Wait(what="the hub to take note", since=since(approved))
     return Explanation(what=title, state="approved", facts=facts, waits=[wait])
-
-
-async def eviction_by_name(client: Client, name: str, namespace: str, access: Access) -> Explanation:
-    """Explain an eviction of the hub. Raises Failed."""
-    eviction = cast(ClusterResourcePlacementEviction, await find(client, ClusterResourcePlacementEviction, name))
-    return explain_eviction(eviction, access)
 
 
 def explain_eviction(eviction: ClusterResourcePlacementEviction, access: Access) -> Explanation:

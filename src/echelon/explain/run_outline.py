@@ -25,7 +25,7 @@ from echelon.api.fleet import (
 from echelon.api.meta import parse_time
 from echelon.api.names import member_of_namespace
 from echelon.api.upgrade import ClusterUpgrade
-from echelon.cli.items import Item, Part, State
+from echelon.explain.items import Item, Part, State
 
 _STATES: Mapping[UpdateState, State] = {
     "NotStarted": State.NOT_STARTED,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from echelon.api.meta import Condition, parse_time
-from echelon.cli.waiting import Wait
+from echelon.explain.waiting import Wait
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,10 +13,10 @@ from echelon.api.meta import Condition, ObjectMeta
 from echelon.api.placement import FailedResourcePlacement
 from echelon.api.snapshot import ClusterDecision
 from echelon.api.staged import ClusterStagedUpdateRun, StageTask
-from echelon.cli.outline import Item, Part, State, is_over, outline, parse_wait, what_is_rolled_out
+from echelon.explain.outline import Item, Part, State, is_over, outline, parse_wait, what_is_rolled_out
 
-from . import runs
-from .runs import at, condition
+from ..cli import runs
+from ..cli.runs import at, condition
 
 LATECOMER = "The update run is making progress; joined since, and not part of this run: d"
 

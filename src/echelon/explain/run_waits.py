@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from echelon.api.fleet import UpdateRun
-from echelon.cli.access import Access
-from echelon.cli.items import Item, Part, State
-from echelon.cli.waiting import Wait
+from echelon.explain.access import Access
+from echelon.explain.items import Item, Part, State
+from echelon.explain.waiting import Wait
 
 _NAMED = 3
 

@@ -1,7 +1,6 @@
 """The parts of a run as a person sees them: a tree of items, each with its state and times.
 
-Runs of both kinds become such trees: staged runs in ``outline``, update runs in ``fleet.run_outline``, schedules in
-``fleet.schedule``. ``tree`` draws them.
+Runs of both kinds become such trees: staged runs in ``outline``, update runs in ``run_outline``, and so do schedules.
 """
 
 from __future__ import annotations
