@@ -197,3 +197,11 @@ def test_a_hub_need_not_wait_for_its_definitions() -> None:
     crds.manifests()
     assert time.perf_counter() - began < 0.6
     assert crds.manifests() is crds.manifests()
+
+
+@pytest.mark.parametrize("crd", MANIFESTS.values(), ids=crds.file_name)
+def test_versions_share_the_list_of_selectable_fields_just_when_they_share_the_schema(crd: dict[str, Any]) -> None:
+    """Else a Kubernetes server takes one of both for the whole definition's and refuses it."""
+    first, *others = ((version["schema"], version.get("selectableFields")) for version in crd["spec"]["versions"])
+    for schema, fields in others:
+        assert (schema == first[0]) == (fields == first[1]) or fields is None

@@ -241,10 +241,20 @@ def version(definition: Definition, name: str) -> dict[str, Any]:
     if definition.columns:
         made["additionalPrinterColumns"] = [printer_column(column) for column in definition.columns]
     if definition.selectable_fields:
-        made["selectableFields"] = [{"jsonPath": path} for path in definition.selectable_fields]
+        made["selectableFields"] = [{"jsonPath": path} for path in selectable_fields(definition, name)]
     if definition.status:
         made["subresources"] = {"status": {}}
     return made
+
+
+def selectable_fields(definition: Definition, name: str) -> Sequence[str]:
+    """The fields by which objects of a version can be selected, in the order of its list.
+
+    A Kubernetes server reads the lists and the schemas of several versions as one of the whole definition where
+    they are equal, and refuses it where only either are: so the lists differ in their order where the schemas do.
+    """
+    fields, storage = definition.selectable_fields, definition.versions[-1]
+    return fields if kind_schema(definition.kind, name) == kind_schema(definition.kind, storage) else fields[::-1]
 
 
 def printer_column(column: Column) -> dict[str, Any]:

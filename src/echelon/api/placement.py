@@ -125,7 +125,7 @@ class PropertySelector(Value, frozen=True, kw_only=True):
     """Selects members by their properties."""
 
     match_expressions: Annotated[
-        tuple[PropertySelectorRequirement, ...], Field("Comparisons that must all hold for a member.", max_items=30)
+        tuple[PropertySelectorRequirement, ...], Field("Comparisons that must all hold for a member.", max_items=20)
     ]
 
 
