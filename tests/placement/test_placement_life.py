@@ -255,6 +255,26 @@ async def test_large_selections_come_in_parts(hub: Hub, agents: FakeAgents) -> N
     assert hub.is_run("Succeeded", "True", name="second")
 
 
+async def test_an_object_too_large_to_store_is_refused_with_its_size_and_the_limit(hub: Hub) -> None:
+    await hub.join("a")
+    await hub.configure("content")
+    await hub.place()
+    await hub.until(lambda: hub.masters() == {"web-0-snapshot": "true"})
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
+    template["spec"]["containers"][0]["args"] = ["x" * 1_450_000]  # type: ignore[index]
+    spec = {"selector": {"matchLabels": {"app": "x"}}, "template": template}
+    await hub.create("apps/v1", "Deployment", "huge", "app", spec=spec)
+    await hub.until(lambda: hub.is_placement("Scheduled", "False", "InvalidResourceSelectors"))
+    condition = hub.placement_condition("Scheduled")
+    assert condition is not None
+    assert condition.message.startswith("The resource selectors are invalid: apps/v1 Deployment app/huge has 1450")
+    assert condition.message.endswith(" bytes; an object in a resource snapshot has at most 1415578 bytes")
+    assert hub.masters() == {"web-0-snapshot": "true"}
+    template["spec"]["containers"][0]["args"] = ["x"]  # type: ignore[index]
+    await hub.patch("apps/v1", "Deployment", "huge", "app", {"spec": {"template": template}})
+    await hub.until(lambda: hub.is_placement("Scheduled", "True") and "web-1-snapshot" in hub.masters())
+
+
 async def test_a_part_that_is_lost_is_made_again(hub: Hub) -> None:
     for number in range(2):
         await hub.configure("x" * 500_000, f"large-{number}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from echelon.api import names
-from echelon.placement.snapshot import build, content_hash, split
+from echelon.placement.selection import BadSelector
+from echelon.placement.snapshot import OBJECT_LIMIT, build, content_hash, split
 
 resources = st.lists(
     st.integers(0, 400).map(lambda n: {"kind": "ConfigMap", "metadata": {"name": f"c{n}"}, "data": {"k": "x" * n}}),
@@ -63,3 +65,28 @@ def test_master_and_parts():
 def test_envelopes_are_counted():
     envelopes = [{"kind": "ResourceEnvelope"}, {"kind": "ClusterResourceEnvelope"}, {"kind": "ConfigMap"}]
     assert next(build("web", 0, envelopes)).annotations[names.NUMBER_OF_ENVELOPES] == "2"
+
+
+def configmap(content):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "app", "name": "c"}, "data": content}
+
+
+def test_an_object_that_no_snapshot_can_hold_is_named_with_its_size_and_the_limit():
+    fits = configmap({"k": ""})
+    fits["data"]["k"] = "x" * (OBJECT_LIMIT - len(orjson.dumps(fits)))
+    assert split([fits]) == [[fits]]
+    fits["data"]["k"] += "x"
+    with pytest.raises(BadSelector) as caught:
+        split([configmap({}), fits])
+    assert str(caught.value) == (
+        f"v1 ConfigMap app/c has {OBJECT_LIMIT + 1} bytes; an object in a resource snapshot has at most "
+        f"{OBJECT_LIMIT} bytes"
+    )
+
+
+def test_an_object_that_is_nested_too_deeply_is_named():
+    content = {}
+    for _ in range(300):
+        content = {"k": content}
+    with pytest.raises(BadSelector, match="v1 ConfigMap app/c cannot be stored in a resource snapshot: Recursion"):
+        content_hash([configmap({}), configmap(content)])

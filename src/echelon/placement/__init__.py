@@ -17,6 +17,7 @@ from typing import cast
 
 from echelon.api.cluster import MemberCluster
 from echelon.api.meta import Clock, KubeObject, Resource
+from echelon.api.placement import ClusterResourcePlacementStatus
 from echelon.api.work import Work
 from echelon.kube.controller import Controller, For, Request, Watches, generation_changed, labels_changed
 from echelon.kube.manager import Manager
@@ -78,6 +79,7 @@ def _add_scope(
         Watches(scope.policy_snapshot, lambda obj: [Request(*placement_key(obj))]),
         Watches(scope.snapshot, lambda obj: [Request(*placement_key(obj))]),
         Watches(scope.binding, lambda obj: [Request(*placement_key(obj))]),
+        *_copies_changed(scope),
         workers=settings.workers,
     )
 
@@ -130,3 +132,10 @@ def _add_scope(
             coalesce=settings.run_coalescing,
         ),
     )
+
+
+def _copies_changed(scope: Scope) -> list[Watches]:
+    """Only cluster-scoped placements have copies of their status."""
+    if scope.placement.resource.namespaced:
+        return []
+    return [Watches(ClusterResourcePlacementStatus, lambda copy: [Request("", copy.metadata.name)])]

@@ -17,7 +17,8 @@ import msgspec
 import structlog
 
 from echelon.api import names
-from echelon.api.meta import Clock, ObjectMeta, Resource
+from echelon.api.conditions import find_condition, set_condition
+from echelon.api.meta import Clock, Condition, ObjectMeta, Resource
 from echelon.api.placement import PlacementStatus, ResourceIdentifier, ResourceSelector
 from echelon.api.snapshot import SchedulingPolicySnapshotSpec
 from echelon.kube.cache import SharedCache
@@ -35,6 +36,7 @@ from echelon.placement.scope import Placement, PolicySnapshot, Scope, Snapshot, 
 from echelon.placement.selection import BadSelector, Object
 from echelon.placement.settings import PlacementSettings
 from echelon.placement.status import placement_status
+from echelon.placement.status_copy import StatusCopies, is_copied
 from echelon.placement.views import status_view
 
 log = structlog.get_logger(__name__)
@@ -70,6 +72,7 @@ class PlacementReconciler:
         self._scope = scope
         self._settings = settings
         self._clock = clock
+        self._copies = StatusCopies(client, cache, clock)
         self._paces: dict[Key, _Pace] = {}
 
     async def reconcile(self, request: Request) -> Result | None:
@@ -84,9 +87,9 @@ class PlacementReconciler:
         policy = await self._keep_policy(placement)
         try:
             resources = await self._select(placement)
+            wait = await self._keep_resources(placement, resources)
         except BadSelector as error:
             return await self._report(placement, policy, (), str(error))
-        wait = await self._keep_resources(placement, resources)
         result = await self._report(placement, policy, resources, None)
         return sooner(wait, result)
 
@@ -170,7 +173,9 @@ class PlacementReconciler:
     async def _select(self, placement: Placement) -> list[Object]:
         await self._content.ready()
         namespace = placement.metadata.namespace or None
-        return selection.select(placement.spec.resource_selectors, self._content, namespace=namespace)
+        resources = selection.select(placement.spec.resource_selectors, self._content, namespace=namespace)
+        self._copies.check(placement, resources)
+        return resources
 
     async def _keep_resources(self, placement: Placement, resources: Sequence[Object]) -> float | None:
         """Make a snapshot of what is selected when it is due; seconds until it will be, if it is not yet."""
@@ -196,7 +201,7 @@ class PlacementReconciler:
         """The snapshot of what is selected at this moment, made if need be.
 
         Raises:
-            BadSelector: the placement's selectors cannot be followed.
+            BadSelector: the placement's selectors cannot be followed, or select what cannot be stored.
         """
         snapshot = await self._keeper.keep(placement, await self._select(placement))
         self._pace(placement.key).snapshot_due = None
@@ -215,11 +220,21 @@ class PlacementReconciler:
         if wait := remaining(pace.status_written + self._settings.status_interval):
             return Result(requeue_after=wait)  # what it would be now is of no interest to anybody
         status = self._status(placement, policy, resources, bad_selectors)
-        if status == placement.status:
-            return None
-        await self._client.patch_status(placement, msgspec.structs.replace(placement, status=status))
-        pace.status_written = now
+        copy = await self._copies.keep(placement, status, resources) if is_copied(placement) else None
+        if copy is not None:
+            status = self._with_copy(placement, status, copy.condition)
+        if status != placement.status:
+            await self._client.patch_status(placement, msgspec.structs.replace(placement, status=status))
+            pace.status_written = now
+        if copy is not None and copy.refusal is not None:
+            raise copy.refusal  # said on the placement, and tried again each time later
         return None
+
+    def _with_copy(self, placement: Placement, status: PlacementStatus, told: Condition) -> PlacementStatus:
+        """The status with what became of its copy: the last condition, since it is no step of the placement."""
+        earlier = find_condition(placement.status.conditions, told.type)
+        kept = set_condition(() if earlier is None else (earlier,), told, self._clock.now())
+        return msgspec.structs.replace(status, conditions=(*status.conditions, *kept))
 
     def _status(
         self, placement: Placement, policy: PolicySnapshot, resources: Sequence[Object], bad_selectors: str | None
