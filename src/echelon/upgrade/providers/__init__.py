@@ -24,8 +24,9 @@ from echelon.kube.controller import Controller, For, Request, Watches, annotatio
 from echelon.kube.manager import Manager
 from echelon.upgrade.catalogue import Catalogue, read_catalogue
 from echelon.upgrade.providers.contract import Provider
-from echelon.upgrade.providers.controller import ClusterUpgradeReconciler, ProviderSettings
+from echelon.upgrade.providers.controller import ClusterUpgradeReconciler
 from echelon.upgrade.providers.registry import Registry
+from echelon.upgrade.providers.settings import ProviderSettings
 from echelon.upgrade.providers.status import is_final
 
 __all__ = ["HubCatalogue", "ProviderSettings", "add_controllers"]

@@ -72,9 +72,14 @@ class _Stop(Exception):
         self.outcome = outcome
 
 
-def assess(spec: ClusterUpgradeSpec, seen: Observation, offers: Offers) -> Assessment:
-    """What has to be done for a member to be as the spec wants it."""
+def assess(spec: ClusterUpgradeSpec, seen: Observation, offers: Offers, *, await_start: bool = False) -> Assessment:
+    """What has to be done for a member to be as the spec wants it.
+
+    A cluster that is stopped is skipped, or with ``await_start`` waited for.
+    """
     try:
+        if not seen.running:
+            return _stopped(await_start)
         return _assess(spec, seen, offers)
     except _Stop as stop:
         return stop.outcome
@@ -91,6 +96,12 @@ def work_left(spec: ClusterUpgradeSpec, seen: Observation, offers: Offers) -> Op
     return outcome.operation if isinstance(outcome, Begin) else Operation()
 
 
+def _stopped(await_start: bool) -> Wait | Skip:
+    if await_start:
+        return Wait(Code.STOPPED, "Waiting for the cluster, which is stopped, to be started")
+    return Skip("The cluster is stopped; start it and run the upgrade again")
+
+
 def _undisturbed(seen: Observation) -> Observation:
     return Observation(
         region=seen.region,
@@ -101,8 +112,6 @@ def _undisturbed(seen: Observation) -> Observation:
 
 
 def _assess(spec: ClusterUpgradeSpec, seen: Observation, offers: Offers) -> Assessment:
-    if not seen.running:
-        return Skip("The cluster is stopped; start it and run the upgrade again")
     current = KubeVersion.parse(seen.control_plane_version)
     target = _target(spec, current, seen, offers)
     type_ = spec.upgrade.type
@@ -160,6 +169,12 @@ def _not_offered(wanted: KubeVersion, seen: Observation, versions: Sequence[Rele
             Code.UNSUPPORTED,
             f"Kubernetes {wanted} only has long-term support, which the cluster has not; switch it on for the cluster",
         )
+    if any(release.version.is_alias and release.version.covers(wanted) for release in versions):
+        minor = wanted.minor_version
+        return Refuse(
+            Code.INVALID_VERSION,
+            f"the cluster's platform chooses patches itself: ask for Kubernetes {minor}, not for {wanted}",
+        )
     return Wait(Code.VERSION_NOT_AVAILABLE, f"Waiting for Kubernetes {wanted} to be available {where}")
 
 
@@ -200,10 +215,17 @@ def _images(spec: ClusterUpgradeSpec, seen: Observation, offers: Offers) -> Sequ
     images = [image for image in wanted if image.family in present]
     for image in images:
         if offers.images is not None and image not in offers.images and _is_news(image, seen):
-            where = f"in the region {seen.region}" if seen.region else "on the cluster's platform"
-            message = f"Waiting for the node image {image} to be available {where}"
-            raise _Stop(Wait(Code.IMAGE_NOT_AVAILABLE, message))
+            raise _Stop(_image_not_offered(image, offers.images, seen))
     return images
+
+
+def _image_not_offered(image: ImageVersion, offered: Sequence[ImageVersion], seen: Observation) -> Wait | Refuse:
+    oldest = min((other for other in offered if other.family == image.family), default=None)
+    if oldest is not None and image < oldest:
+        message = f"the node image {image} is no longer available; the oldest that is, is {oldest}"
+        return Refuse(Code.IMAGE_NOT_AVAILABLE, message)
+    where = f"in the region {seen.region}" if seen.region else "on the cluster's platform"
+    return Wait(Code.IMAGE_NOT_AVAILABLE, f"Waiting for the node image {image} to be available {where}")
 
 
 def _newest(images: Sequence[ImageVersion], family: str) -> ImageVersion | None:

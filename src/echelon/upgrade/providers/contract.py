@@ -7,6 +7,9 @@ methods raise ``ProviderError``, whose code programs can act upon, and nothing e
 An upgrade goes ``start``, then ``poll`` or ``watch`` until the progress has ended. The caller keeps the
 handle that ``start`` gives. Before that it notes that it is about to start; after a crash in between
 it calls ``start`` again with the same key, and the platform does the work once.
+
+A provider does not try again by itself: what failed and may succeed later it says to be retryable, and
+after what time if the platform says so. The caller has one back-off for all.
 """
 
 from __future__ import annotations
@@ -36,6 +39,9 @@ class Code(StrEnum):
     IMAGE_NOT_AVAILABLE = "NodeImageVersionNotAvailable"
     DEPRECATED_API = "DeprecatedApi"
     CONFLICT = "OperationInProgress"
+    THROTTLED = "Throttled"
+    STOPPED = "ClusterStopped"
+    WINDOW_CLOSED = "MaintenanceWindowClosed"
     NODE_NOT_READY = "NodeNotReady"
     TIMEOUT = "Timeout"
     NOT_FOUND = "NotFound"
@@ -45,13 +51,18 @@ class Code(StrEnum):
 
 
 class ProviderError(Exception):
-    """A call of a provider failed. ``retryable``: the same call may succeed later, without anybody's doing."""
+    """A call of a provider failed.
 
-    def __init__(self, code: Code, message: str, *, retryable: bool = False) -> None:
+    ``retryable``: the same call may succeed later, without anybody's doing. ``retry_after``: not before so many
+    seconds have passed.
+    """
+
+    def __init__(self, code: Code, message: str, *, retryable: bool = False, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -122,7 +133,8 @@ ENDED: frozenset[ProgressState] = frozenset({"Succeeded", "Failed", "Aborted"})
 class Progress(Value, frozen=True, kw_only=True):
     """How far an operation is. ``code`` and ``message`` tell why it failed, or what it is blocked by.
 
-    ``changed`` is when the platform last got on with it; None if the platform does not say.
+    ``changed`` is when the platform last got on with it; None if the platform does not say. ``handle``, if
+    there is one, is to be used from now on.
     """
 
     state: ProgressState
@@ -132,6 +144,7 @@ class Progress(Value, frozen=True, kw_only=True):
     nodes_done: int = 0
     nodes_total: int = 0
     changed: Time | None = None
+    handle: str = ""
 
     @property
     def ended(self) -> bool:

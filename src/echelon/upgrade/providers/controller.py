@@ -23,7 +23,6 @@ from echelon.api import names
 from echelon.api.cluster import MemberCluster
 from echelon.api.meta import Clock, parse_time
 from echelon.api.upgrade import ClusterUpgrade, ClusterUpgradeStatus
-from echelon.kube.backoff import Backoff
 from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
@@ -42,27 +41,12 @@ from echelon.upgrade.providers.contract import (
 )
 from echelon.upgrade.providers.followers import Followers
 from echelon.upgrade.providers.registry import Registry
+from echelon.upgrade.providers.settings import ProviderSettings
 
 UPGRADE_CLEANUP = names.OWN_PREFIX + "cluster-upgrade-cleanup"
 """Finalizer: an operation of a platform may have to be called off."""
 
 log = structlog.get_logger(__name__)
-
-
-class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How upgrades are driven; times in seconds.
-
-    ``progress_interval`` is the least time between two writes of how far an upgrade is. ``polling`` is how
-    platforms that cannot be watched are asked, ``retry`` how failures and obstacles are tried again.
-    An upgrade without progress for ``stalled_after`` is reported, for ``give_up_after`` has failed.
-    """
-
-    progress_interval: float = 1.0
-    polling: Backoff = Backoff(first=5.0, cap=60.0)
-    retry: Backoff = Backoff(first=1.0, cap=300.0)
-    stalled_after: float = 1800.0
-    give_up_after: float = 14400.0
-    workers: int = 16
 
 
 class _Subject(msgspec.Struct, frozen=True):
@@ -161,7 +145,8 @@ class ClusterUpgradeReconciler:
         """See what there is to do, and begin if nothing is in the way."""
         upgrade = subject.upgrade
         seen = await subject.provider.observe(subject.member)
-        outcome = assess(upgrade.spec, seen, await self._offers(subject, seen))
+        offers = await self._offers(subject, seen)
+        outcome = assess(upgrade.spec, seen, offers, await_start=self._settings.stopped_clusters == "Wait")
         match outcome:
             case Skip(message):
                 await self._end(subject, statuses.skipped(upgrade, message, self._clock.now()))
@@ -189,7 +174,7 @@ class ClusterUpgradeReconciler:
     async def _wait(self, subject: _Subject, wait: Wait) -> Result | None:
         """Stay Pending until what stands in the way has gone."""
         await self._write(subject.upgrade, statuses.pending(subject.upgrade, wait.message, wait.code))
-        if not subject.provider.watches:
+        if not subject.provider.watches or wait.code is Code.STOPPED:
             return self._retry(subject)
         if wait.handle:
             progress = self.followers.follow(subject.request, subject.provider, subject.member, wait.handle)
@@ -251,7 +236,7 @@ class ClusterUpgradeReconciler:
             log.info("upgrade ended", member=subject.member.name, operation=handle, state=progress.state)
             await self._end(subject, statuses.ended(subject.upgrade, progress, self._clock.now()))
             return None
-        return await self._report(subject, progress, handle)
+        return await self._report(subject, progress, progress.handle or handle)
 
     async def _report(self, subject: _Subject, progress: Progress, handle: str) -> Result | None:
         """Write how far it is, not too often, and see that it gets on."""
@@ -270,7 +255,7 @@ class ClusterUpgradeReconciler:
         else:
             deadline = min(deadline, self._settings.stalled_after - idle)
         delay = seen.written_at + self._settings.progress_interval - now
-        if status != subject.upgrade.status and delay <= 0:
+        if status != subject.upgrade.status and (delay <= 0 or handle != subject.upgrade.status.operation_id):
             seen.written_at = now
             await self._write(subject.upgrade, status)
         elif status != subject.upgrade.status:
@@ -319,12 +304,12 @@ class ClusterUpgradeReconciler:
             await self._end(subject, statuses.failed(upgrade, error.code, error.message, self._clock.now()))
             return None
         await self._write(upgrade, statuses.troubled(upgrade, error.code, error.message))
-        return self._retry(subject)
+        return self._retry(subject, error.retry_after or 0.0)
 
-    def _retry(self, subject: _Subject) -> Result:
+    def _retry(self, subject: _Subject, at_least: float = 0.0) -> Result:
         seen = self._remember(subject.request)
         seen.tries += 1
-        return Result(requeue_after=self._settings.retry.delay(seen.tries - 1))
+        return Result(requeue_after=max(at_least, self._settings.retry.delay(seen.tries - 1)))
 
     # what is written and remembered
 

@@ -1,0 +1,142 @@
+"""Settings of the controller of upgrades and of the providers that are built in.
+
+``read_settings`` takes them from a YAML file, in camel case::
+
+    stoppedClusters: Wait
+    aws: {profile: fleet}
+    commands:
+      talos: {command: [/usr/local/bin/upgrade-talos], timeout: 30}
+    webhooks:
+      onprem: {url: https://upgrades.example.com/hook, secretFile: /var/run/secrets/hook/key}
+
+None of them is a secret: clouds are asked with the credentials that their SDKs find around the process,
+and the key that signs webhooks is in a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from echelon.kube.backoff import Backoff
+
+
+class BadSettings(ValueError):
+    """A file of settings cannot be used; the message says why."""
+
+
+class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """Settings as they stand in a file."""
+
+
+class AzureSettings(_Settings, frozen=True, kw_only=True):
+    """How Azure is reached. ``endpoint``: instead of ``https://management.azure.com`` (see ``endpoints``)."""
+
+    endpoint: str = ""
+
+
+class AwsSettings(_Settings, frozen=True, kw_only=True):
+    """How AWS is reached: as a profile of the shared configuration files, or as the environment says.
+
+    ``endpoint``: instead of those of EKS and SSM in each region (see ``endpoints``).
+    """
+
+    profile: str = ""
+    endpoint: str = ""
+
+
+class GoogleSettings(_Settings, frozen=True, kw_only=True):
+    """How Google Cloud is reached. ``endpoint``: instead of ``https://container.googleapis.com``."""
+
+    endpoint: str = ""
+
+
+class ClusterApiSettings(_Settings, frozen=True, kw_only=True):
+    """How Cluster API is judged: a topology that fails to reconcile for ``failure_grace`` seconds has failed."""
+
+    failure_grace: float = 300.0
+
+
+class PlanSettings(_Settings, frozen=True, kw_only=True):
+    """How Plans of system-upgrade-controller are made.
+
+    ``image`` upgrades a node; it has a tag for each version. ``channel`` is where the newest patch of a
+    minor version is found. ``service_account`` runs the jobs, ``concurrency`` is how many nodes go at a time.
+    """
+
+    image: str = "rancher/k3s-upgrade"
+    channel: str = "https://update.k3s.io/v1-release/channels"
+    service_account: str = "system-upgrade"
+    concurrency: int = 1
+    job_deadline: int = 3600
+
+
+class CommandSettings(_Settings, frozen=True, kw_only=True):
+    """A program that upgrades clusters; ``timeout`` is the seconds that a call may take."""
+
+    command: tuple[str, ...]
+    timeout: float = 60.0
+    environment: Mapping[str, str] = {}
+
+
+class WebhookSettings(_Settings, frozen=True, kw_only=True):
+    """A server that upgrades clusters. What is in ``secret_file`` signs the calls; it is read for each."""
+
+    url: str
+    secret_file: Path
+    timeout: float = 30.0
+    tries: int = 3
+
+
+class ProviderSettings(_Settings, frozen=True, kw_only=True):
+    """How upgrades are driven; times in seconds.
+
+    ``progress_interval`` is the least time between two writes of how far an upgrade is. ``polling`` is how
+    platforms that cannot be watched are asked, ``retry`` how failures and obstacles are tried again.
+    An upgrade without progress for ``stalled_after`` is reported, for ``give_up_after`` has failed.
+
+    Members whose cluster is stopped are skipped or waited for. ``platform_windows``: maintenance windows
+    that the platform has are kept too. ``threads`` is how many calls of SDKs without an asynchronous
+    client run at a time, ``disabled`` names schemes that are left to providers elsewhere.
+    """
+
+    progress_interval: float = 1.0
+    polling: Backoff = Backoff(first=5.0, cap=60.0)
+    retry: Backoff = Backoff(first=1.0, cap=300.0)
+    stalled_after: float = 1800.0
+    give_up_after: float = 14400.0
+    workers: int = 16
+    stopped_clusters: Literal["Skip", "Wait"] = "Skip"
+    platform_windows: bool = True
+    threads: int = 8
+    disabled: tuple[str, ...] = ()
+    azure: AzureSettings = AzureSettings()
+    aws: AwsSettings = AwsSettings()
+    google: GoogleSettings = GoogleSettings()
+    cluster_api: ClusterApiSettings = ClusterApiSettings()
+    plans: PlanSettings = PlanSettings()
+    commands: Mapping[str, CommandSettings] = {}
+    webhooks: Mapping[str, WebhookSettings] = {}
+
+
+def read_settings(path: Path) -> ProviderSettings:
+    """Read a file of settings.
+
+    Raises:
+        BadSettings: there is no such file, or something in it is no setting or no value for one.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text())
+        return msgspec.convert(content or {}, ProviderSettings, dec_hook=_path)
+    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise BadSettings(f"{path}: {error}") from error
+
+
+def _path(type_: type[Any], value: Any) -> Any:
+    if type_ is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"{type_.__name__} is no type of a setting")
