@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from echelon.api import names
 from echelon.api.conditions import SUCCEEDED
 from echelon.cli.errors import Failed
 from echelon.cli.rollback import choose, proof_of
@@ -72,6 +73,51 @@ def test_a_snapshot_that_is_not_kept_is_passed_over() -> None:
     assert choose("web", [GOOD, BETTER, BAD], {0, 2}).to.index == 0
     with pytest.raises(Failed, match="not kept any more: 0, 1; there is 2 "):
         choose("web", [GOOD, BETTER, BAD], {2})
+
+
+def back(run: Run, to: str) -> Run:
+    """A run that a rollback started."""
+    metadata = msgspec.structs.replace(run.metadata, annotations={names.ROLLED_BACK_TO: to})
+    return msgspec.structs.replace(run, metadata=metadata)
+
+
+BEST = named(runs.succeeded(), "third", 2, 300)
+BACK = back(named(runs.succeeded(), "fourth", 1, 400), "second")
+
+
+def test_rolling_back_again_goes_further_back_and_never_forward() -> None:
+    history = [GOOD, BETTER, BEST]
+    assert choose("web", history, {0, 1, 2}).to.run == "second"
+    choice = choose("web", [*history, BACK], {0, 1, 2})
+    assert (choice.bad.metadata.name, choice.from_index, choice.to.index, choice.to.run) == ("fourth", 1, 0, "first")
+    going_on = back(named(runs.in_second_stage(), "fourth", 1), "second")
+    assert choose("web", [*history, going_on], {0, 1, 2}).to.run == "first"
+
+
+def test_rolling_back_from_a_new_version_goes_to_what_the_rollback_left() -> None:
+    newest = named(runs.failed(), "fifth", 3)
+    assert choose("web", [GOOD, BETTER, BEST, BACK, newest], {0, 1, 2, 3}).to.run == "fourth"
+    again = back(named(runs.succeeded(), "sixth", 1, 600), "fourth")
+    assert choose("web", [GOOD, BETTER, BEST, BACK, newest, again], {0, 1, 2, 3}).to.run == "first"
+
+
+def test_an_older_version_that_was_started_by_hand_is_gone_back_from_like_any() -> None:
+    by_hand = named(runs.succeeded(), "fourth", 0, 400)
+    assert choose("web", [GOOD, BETTER, BEST, by_hand], {0, 1, 2}).to.run == "third"
+
+
+def test_as_far_back_as_is_known() -> None:
+    first = back(named(runs.in_second_stage(), "third", 0), "first")
+    with pytest.raises(Failed) as caught:
+        choose("web", [GOOD, BETTER, first], {0, 1})
+    assert str(caught.value).startswith("the run 'third' goes back to snapshot 0 of 'web' already (")
+    assert "and nothing older is known to have been available everywhere" in str(caught.value)
+
+
+def test_without_the_run_that_was_gone_back_to_older_snapshots_are_left() -> None:
+    assert choose("web", [GOOD, BEST, BACK], {0, 1, 2}).to.run == "first"
+    with pytest.raises(Failed, match="goes back to snapshot 1 of 'web' already"):
+        choose("web", [BEST, BACK], {1, 2})
 
 
 def test_without_a_proof_there_is_nothing_to_go_back_to() -> None:

@@ -35,6 +35,9 @@ MEMBER_NAME: Final = PREFIX + "member-name"
 UPDATE_GROUP: Final = OWN_PREFIX + "update-group"
 UPDATE_RUN: Final = OWN_PREFIX + "update-run"
 UPDATE_RUN_UID: Final = OWN_PREFIX + "update-run-uid"  # tells a run from an earlier one of its name
+ROLLED_BACK_TO: Final = (
+    OWN_PREFIX + "rolled-back-to"
+)  # on a run: the earlier run whose snapshot a rollback goes back to
 AUTO_UPGRADE_PROFILE: Final = OWN_PREFIX + "auto-upgrade-profile"
 NODE_POOL: Final = OWN_PREFIX + "node-pool"  # of a Node
 NODE_IMAGE: Final = OWN_PREFIX + "node-image"  # of a Node: family and version, AKSUbuntu-2204gen2containerd-202410.15.0

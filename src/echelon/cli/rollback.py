@@ -4,6 +4,9 @@ Pure, from a placement's runs and snapshots. A run proves that a snapshot was av
 it succeeded and left no member out. What is rolled back from is the snapshot of one run: the newest, or
 one that the user names. Of the proofs from before that run, the newest for another snapshot that is
 still kept is taken.
+
+A run that was started by a rollback says so, and which run proved its snapshot: rolling back once more goes
+on from that one, to what was there before it, and never forward to what was gone back from.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from datetime import datetime
 
 import msgspec
 
+from echelon.api import names
 from echelon.api.conditions import SUCCEEDED, find_condition
 from echelon.api.meta import parse_time
 from echelon.cli.errors import Failed
@@ -75,11 +79,16 @@ def choose(placement: str, runs: Sequence[Run], kept: Collection[int], bad: Run 
     if not runs:
         raise Failed(f"the placement {placement!r} has no runs; there is nothing to go back from")
     bad = bad or runs[-1]
-    position = next(number for number, run in enumerate(runs) if run.key == bad.key)
     from_index = snapshot_index(bad)
-    found = [proof for run in runs[:position] if (proof := proof_of(run)) is not None]
+    found = [proof for run in _before(runs, bad) if (proof := proof_of(run)) is not None]
     proofs = sorted((proof for proof in found if proof.index != from_index), key=lambda proof: proof.ended)
     if not proofs:
+        if names.ROLLED_BACK_TO in bad.metadata.annotations:
+            raise Failed(
+                f"the run {bad.metadata.name!r} goes back to snapshot {from_index} of {placement!r} already "
+                f"({outline(bad).state.value}), and nothing older is known to have been available everywhere; choose "
+                "a snapshot yourself with echelon rollout start --snapshot"
+            )
         raise Failed(
             f"no other snapshot of {placement!r} is known to have been available everywhere before the run "
             f"{bad.metadata.name!r}: no earlier run of another snapshot succeeded on all its members; choose one "
@@ -94,3 +103,18 @@ def choose(placement: str, runs: Sequence[Run], kept: Collection[int], bad: Run 
             f"{there} (spec.revisionHistoryLimit says how many are kept)"
         )
     return Choice(bad, from_index, left[-1])
+
+
+def _before(runs: Sequence[Run], bad: Run) -> Sequence[Run]:
+    """The runs before one, or, where it went back to an earlier one, before that.
+
+    Where that one is gone, so is the knowledge of what was before it: what rolled out older snapshots is left.
+    """
+    positions = {run.metadata.name: number for number, run in enumerate(runs)}
+    position = positions[bad.metadata.name]
+    while (name := runs[position].metadata.annotations.get(names.ROLLED_BACK_TO)) is not None:
+        earlier, index = positions.get(name), snapshot_index(runs[position])
+        if earlier is None or earlier >= position:
+            return [run for run in runs[:position] if (snapshot_index(run) or 0) < (index or 0)]
+        position = earlier
+    return runs[:position]

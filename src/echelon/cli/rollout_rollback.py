@@ -38,7 +38,8 @@ def rollback(
 
     PLACEMENT goes back from its newest run, RUN from that one. The snapshot to go back to is that of
     the last run before it that succeeded on all its members with another snapshot. A run that is
-    still going on is stopped first. A placement and a run of one name: the placement is taken.
+    still going on is stopped first. Rolling back once more goes to what was available everywhere before
+    that, never forward again. A placement and a run of one name: the placement is taken.
     """
     if run_name is not None:
         check_run_name(run_name)
@@ -67,7 +68,7 @@ async def _rollback(
         if dry_run:
             click.echo(f"Would start a run of snapshot {choice.to.index}, by strategy {chosen}")
             return
-        run = await start_run(client, placement, chosen, str(choice.to.index), run_name)
+        run = await start_run(client, placement, chosen, str(choice.to.index), run_name, back_to=choice.to.run)
     click.echo(f"Started {run.metadata.name}: {called}, snapshot {choice.to.index}, by strategy {chosen}")
     click.echo(f"Follow it: {access.command('rollout', 'watch', run.metadata.name, *scope_words(namespace))}")
 

@@ -77,7 +77,9 @@ async def find_snapshot(client: Client, placement: Placement, index: int) -> Sna
         raise Failed(f"the placement {name!r} has no snapshot {index}; there is {there}") from None
 
 
-async def start_run(client: Client, placement: Placement, strategy: str, index: str, name: str | None) -> Run:
+async def start_run(
+    client: Client, placement: Placement, strategy: str, index: str, name: str | None, *, back_to: str | None = None
+) -> Run:
     """Create a run that goes at once.
 
     Args:
@@ -86,6 +88,7 @@ async def start_run(client: Client, placement: Placement, strategy: str, index: 
         strategy: the stages to follow.
         index: of the resource snapshot; empty for what is selected when the run begins.
         name: of the run; None takes the placement's name with the next number.
+        back_to: for a rollback, the run that rolled out that snapshot before.
 
     Raises:
         Failed: there is a run of that name.
@@ -99,8 +102,10 @@ async def start_run(client: Client, placement: Placement, strategy: str, index: 
     )
     kind = kinds_of(namespace).run
     chosen = name or next_name(placement.metadata.name, await list_runs(client, namespace))
+    annotations = {} if back_to is None else {names.ROLLED_BACK_TO: back_to}
+    metadata = ObjectMeta(name=chosen, namespace=namespace, annotations=annotations)
     try:
-        return cast(Run, await client.create(kind(metadata=ObjectMeta(name=chosen, namespace=namespace), spec=spec)))
+        return cast(Run, await client.create(kind(metadata=metadata, spec=spec)))
     except AlreadyExists:
         raise Failed(f"there is a {kind.resource.kind} {chosen!r} already; choose another --name") from None
 

@@ -10,7 +10,7 @@ that comes back under the name of an earlier one is a new member: it begins with
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import msgspec
 
@@ -36,6 +36,7 @@ from echelon.placement.scheduling import Chosen, Schedule, schedule
 from echelon.placement.scheduling.decisions import settled
 from echelon.placement.scheduling.faults import fault
 from echelon.placement.scope import Binding, Placement, PolicySnapshot, Scope
+from echelon.placement.writes import side_by_side
 
 _UNSELECTED_SHOWN = 20
 _DECISIONS_SHOWN = 1000
@@ -130,18 +131,19 @@ class Scheduler:
         leaving: bool,
     ) -> None:
         chosen = {decision.cluster_name: decision for decision in outcome.selected}
+        writes: list[Awaitable[object]] = []
         for binding in bindings:
             decision = chosen.pop(binding.spec.target_cluster, None)
-            if decision is None:
-                await self._unschedule(binding)
-            else:
-                await self._keep(binding, policy, decision)
-        for decision in chosen.values():
-            try:
-                await self._client.create(self._binding(placement, policy, decision))
-            except AlreadyExists:
-                if not leaving:
-                    raise  # the cache is behind: the pass comes again
+            writes.append(self._unschedule(binding) if decision is None else self._keep(binding, policy, decision))
+        writes += (self._create(self._binding(placement, policy, each), leaving) for each in chosen.values())
+        await side_by_side(writes)
+
+    async def _create(self, binding: Binding, leaving: bool) -> None:
+        try:
+            await self._client.create(binding)
+        except AlreadyExists:
+            if not leaving:
+                raise  # the cache is behind: the pass comes again
 
     def _binding(self, placement: Placement, policy: PolicySnapshot, decision: ClusterDecision) -> Binding:
         cluster = decision.cluster_name

@@ -256,11 +256,33 @@ def test_conditions_keep_the_order_in_which_they_were_first_set(dialect: Dialect
 def test_a_run_that_became_impossible(dialect: Dialect) -> None:
     run = Drive(initialized(stage("one"), members={"a": {}}, dialect=dialect), dialect)
     status = reporting.aborted(run.writer, run.status, "the placement is gone")
-    assert status.stages_status == run.status.stages_status
+    (before,), (one,) = run.status.stages_status, status.stages_status
+    assert [(c.type, c.status, c.reason, c.message) for c in one.conditions] == [
+        ("Progressing", "False", "StageUpdatingFailed", "Stage update aborted due to a non-recoverable error"),
+        ("Succeeded", "False", "StageUpdatingFailed", "cannot continue the updateRun: the placement is gone"),
+    ]
+    assert one.end_time is not None
+    assert one.clusters == before.clusters
     assert [(c.status, c.reason, c.message) for c in status.conditions[1:]] == [
         ("False", "UpdateRunFailed", "The stages are aborted due to a non-recoverable error"),
         ("False", "UpdateRunFailed", "cannot continue the updateRun: the placement is gone"),
     ]
+
+
+@BOTH
+def test_stages_that_are_over_or_have_not_begun_are_no_part_of_an_abort(dialect: Dialect) -> None:
+    stages = [stage(name, role=name) for name in ("one", "two", "three")]
+    run = Drive(
+        initialized(*stages, members={m: {"role": m} for m in ("one", "two", "three")}, dialect=dialect), dialect
+    )
+    run.end("one")
+    status = reporting.aborted(run.writer, run.status, "the placement is gone")
+    assert [[c.reason for c in found.conditions] for found in status.stages_status] == [
+        ["StageUpdatingSucceeded"] * 2,
+        ["StageUpdatingFailed"] * 2,
+        [],
+    ]
+    assert status.deletion_stage_status == run.status.deletion_stage_status
 
 
 def test_times_of_a_stage() -> None:

@@ -111,10 +111,34 @@ def waiting_to_initialize(writer: Writer, before: Sequence[Condition], obstacle:
 
 
 def aborted(writer: Writer, status: UpdateRunStatus, problem: str) -> UpdateRunStatus:
-    """The status of a run that something on the hub made impossible; its stages stay as they are."""
+    """The status of a run that something on the hub made impossible: it and the stage that was under way have failed.
+
+    Members that were being updated stay as they are shown: what they were given reaches them all the same.
+    """
     message = problem if problem.startswith(_ABORTED) else _ABORTED + problem
-    conditions = _failed(writer, status.conditions, message)
-    return msgspec.structs.replace(status, conditions=conditions)
+    deletion = status.deletion_stage_status
+    return msgspec.structs.replace(
+        status,
+        stages_status=tuple(_stage_aborted(writer, stage, message) for stage in status.stages_status),
+        deletion_stage_status=None if deletion is None else _stage_aborted(writer, deletion, message),
+        conditions=_failed(writer, status.conditions, message),
+    )
+
+
+def _stage_aborted(writer: Writer, stage: StageUpdatingStatus, message: str) -> StageUpdatingStatus:
+    """A stage of a run that has come to its end; one that has not begun, or is over, is as it was."""
+    conditions = stage.conditions
+    if find_condition(conditions, PROGRESSING) is None or find_condition(conditions, SUCCEEDED) is not None:
+        return stage
+    return msgspec.structs.replace(
+        stage, conditions=_stage_failed(writer, conditions, message), end_time=format_time(writer.now)
+    )
+
+
+def _stage_failed(writer: Writer, conditions: Sequence[Condition], message: str) -> tuple[Condition, ...]:
+    text = "Stage update aborted due to a non-recoverable error"
+    conditions = writer.put(conditions, PROGRESSING, "False", STAGE_FAILED, text)
+    return writer.put(conditions, SUCCEEDED, "False", STAGE_FAILED, message)
 
 
 def _failed(writer: Writer, before: Sequence[Condition], message: str) -> tuple[Condition, ...]:
@@ -325,9 +349,7 @@ def _stage_conditions(
         case State.COMPLETED | State.SKIPPED:
             return _stage_ended(writer, conditions, STAGE_SUCCEEDED, "Stage update completed successfully")
         case State.FAILED:
-            message = "Stage update aborted due to a non-recoverable error"
-            conditions = writer.put(conditions, PROGRESSING, "False", STAGE_FAILED, message)
-            return writer.put(conditions, SUCCEEDED, "False", STAGE_FAILED, _ABORTED + _first_failure(progress))
+            return _stage_failed(writer, conditions, _ABORTED + _first_failure(progress))
         case State.STOPPING if not progress.failure_count:
             message = "Waiting for all the updating clusters to finish updating before completing the stop process"
             return writer.put(conditions, PROGRESSING, "Unknown", STAGE_STOPPING, message)
