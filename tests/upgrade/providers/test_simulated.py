@@ -18,6 +18,7 @@ from .world import NEW, SimulatedMember, World
 
 class SimulatedPlatform:
     target = Operation(control_plane_version="1.30.4", node_version="1.30.4", node_images=(NEW,))
+    queues = True
 
     def __init__(self, world: World, member: SimulatedMember) -> None:
         self._world = world

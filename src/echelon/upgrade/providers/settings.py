@@ -89,7 +89,6 @@ class WebhookSettings(_Settings, frozen=True, kw_only=True):
     url: str
     secret_file: Path
     timeout: float = 30.0
-    tries: int = 3
 
 
 class ProviderSettings(_Settings, frozen=True, kw_only=True):

@@ -37,6 +37,10 @@ from echelon.upgrade.versions import ImageVersion, KubeVersion
 CONTROL_PLANE = ""
 """Stands for the control plane where node pools are named."""
 
+PATIENCE = 4
+"""When a step has ended without effect and was seen so as often, it is begun once more: what had ended may have
+been somebody else's operation."""
+
 
 class Step(Struct, frozen=True, kw_only=True):
     """One operation of a platform: a pool, or the control plane, goes to a version, or only to an image."""
@@ -74,7 +78,10 @@ class Platform(Protocol):
 
 
 class Handle(Struct, frozen=True, kw_only=True):
-    """Where an upgrade stands. ``step`` is None when all steps are done; nodes count over the whole upgrade."""
+    """Where an upgrade stands. ``step`` is None when all steps are done; nodes count over the whole upgrade.
+
+    ``unseen`` is how often a step that has ended well was not seen in what the cluster is.
+    """
 
     key: str
     operation: Operation
@@ -82,6 +89,7 @@ class Handle(Struct, frozen=True, kw_only=True):
     operation_id: str = ""
     nodes_done: int = 0
     nodes_total: int = 0
+    unseen: int = 0
 
     def __str__(self) -> str:
         fields = [("controlPlane", self.operation.control_plane_version), ("nodes", self.operation.node_version)]
@@ -89,7 +97,8 @@ class Handle(Struct, frozen=True, kw_only=True):
         if self.step is not None:
             fields += [("step", self.step.pool or "/"), ("to", self.step.version), ("toImage", self.step.image)]
         fields += [("id", self.operation_id)]
-        fields += [("done", str(self.nodes_done or "")), ("of", str(self.nodes_total or ""))]
+        numbers = {"done": self.nodes_done, "of": self.nodes_total, "unseen": self.unseen}
+        fields += [(name, str(number)) for name, number in numbers.items() if number]
         return f"{self.key}?{urlencode([(name, value) for name, value in fields if value], safe='/:')}"
 
     @classmethod
@@ -103,7 +112,7 @@ class Handle(Struct, frozen=True, kw_only=True):
         try:
             pairs = parse_qsl(query, strict_parsing=bool(query))
             fields = dict(pairs)
-            done, total = int(fields.get("done", "0")), int(fields.get("of", "0"))
+            done, total, unseen = (int(fields.get(name, "0")) for name in ("done", "of", "unseen"))
         except ValueError:
             mark = ""
         if not key or not mark:
@@ -123,6 +132,7 @@ class Handle(Struct, frozen=True, kw_only=True):
             operation_id=fields.get("id", ""),
             nodes_done=done,
             nodes_total=total,
+            unseen=unseen,
         )
 
 
@@ -192,11 +202,10 @@ class SteppedProvider:
         """A step is done: begin the next."""
         seen = await self._platform.observe(member)
         left = steps_left(at.operation, seen)
-        if left and left[0].pool == done.pool:
-            wanted = done.version or done.image
-            message = f"Waiting for the platform to show {done.title} at {wanted}"
-            return _counted(Progress(state="Running", message=message), at)
-        following = await self._next(member, at, seen)
+        unseen = at.unseen + 1 if left and left[0].pool == done.pool else 0
+        if unseen and unseen != PATIENCE:
+            return _counted(_unseen(at, done, unseen), at)
+        following = await self._next(member, replace(at, unseen=unseen), seen)
         if following.step is None:
             return _counted(Progress(state="Succeeded"), following)
         message = f"Upgrading {following.step.title}"
@@ -207,7 +216,7 @@ class SteppedProvider:
         done = max(0, at.nodes_total - _nodes(left, seen))
         if not left:
             return replace(at, step=None, operation_id="", nodes_done=done)
-        operation_id = await self._platform.begin(member, left[0], _token(at.key, left[0]))
+        operation_id = await self._platform.begin(member, left[0], _token(at.key, left[0], at.unseen))
         return replace(at, step=left[0], operation_id=operation_id, nodes_done=done)
 
     async def watch(self, member: Member, handle: str) -> AsyncIterator[Progress]:
@@ -220,8 +229,18 @@ class SteppedProvider:
         return False
 
 
-def _token(key: str, step: Step) -> str:
-    return hashlib.sha256(msgspec.json.encode([key, step])).hexdigest()[:48]
+def _unseen(at: Handle, step: Step, unseen: int) -> Progress:
+    """A step has ended well, but the cluster is not as it should be then."""
+    wanted = step.version or step.image
+    if unseen > PATIENCE:
+        message = f"The platform says twice that {step.title} was upgraded, and does not show it at {wanted}"
+        return Progress(state="Failed", code=Code.UNKNOWN, message=message)
+    message = f"Waiting for the platform to show {step.title} at {wanted}"
+    return Progress(state="Running", message=message, handle=str(replace(at, unseen=unseen)))
+
+
+def _token(key: str, step: Step, again: int) -> str:
+    return hashlib.sha256(msgspec.json.encode([key, step, again])).hexdigest()[:48]
 
 
 def _nodes(steps: Sequence[Step], seen: Observation) -> int:
