@@ -65,9 +65,16 @@ def default_data() -> Path:
     show_default="kubeconfig in the data folder",
     help="File to write the contexts hub, member1, … to.",
 )
+@click.option("--open", "open_", is_flag=True, help="Open the portal in a browser, signed in.")
 @click.option("-v", "--verbose", is_flag=True, help="Log what the controllers do.")
 def up(
-    members: tuple[str, ...], fleet_file: Path | None, data: Path, port: int, kubeconfig: Path | None, verbose: bool
+    members: tuple[str, ...],
+    fleet_file: Path | None,
+    data: Path,
+    port: int,
+    kubeconfig: Path | None,
+    open_: bool,
+    verbose: bool,
 ) -> None:
     """Start a hub with members on this machine.
 
@@ -87,12 +94,12 @@ def up(
             port=port,
             kubeconfig=kubeconfig,
         )
-        run(_serve(options))
+        run(_serve(options, open_portal=open_))
     except (BadMember, BadDocument, CannotServe) as error:
         raise CannotStart(str(error)) from None
 
 
-async def _serve(options: HubOptions) -> None:
+async def _serve(options: HubOptions, *, open_portal: bool) -> None:
     """Serve until Ctrl-C or termination, which may come before the hub is ready too."""
     began = time.monotonic()
     _cancel_once_on_signals()
@@ -100,6 +107,8 @@ async def _serve(options: HubOptions) -> None:
         hub = await EmbeddedHub.start(options)
         try:
             click.echo(_greeting(hub, options, time.monotonic() - began))
+            if open_portal:
+                click.launch(hub.portal_link())
             await hub.wait()
         except asyncio.CancelledError:
             click.echo("\nstopping…")
@@ -133,6 +142,8 @@ def _greeting(hub: EmbeddedHub, options: HubOptions, seconds: float) -> str:
     ]
     lines += [f"  {name:<{width}}  {hub.url(name)}" for name in ["hub", *members]]
     lines += [
+        "",
+        f"The portal, by a link that signs you in once: {hub.portal_link()}",
         "",
         "Type next, in another terminal:",
         f"  export KUBECONFIG={shlex.quote(str(hub.kubeconfig))}",

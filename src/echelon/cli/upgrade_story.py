@@ -21,7 +21,7 @@ from echelon.cli.fleet.nouns import upgrade_words
 from echelon.cli.fleet.run_create import until_taken_up
 from echelon.cli.fleet.run_plan import preview_of
 from echelon.cli.fleet.run_watch import follow_run
-from echelon.cli.fleet.schedule import Assumed, schedule_tree
+from echelon.cli.fleet.schedule import schedule_tree
 from echelon.cli.runs import local_now
 from echelon.cli.tables import server_table
 from echelon.cli.tree import glyphs_for, tree
@@ -32,6 +32,7 @@ from echelon.kube.kinds import Unstructured
 from echelon.local.members import DEFAULT_MEMBERS, MemberSpec
 from echelon.local.simulation import SimulatedCluster, SimulatedPool
 from echelon.upgrade.intents import started
+from echelon.upgrade.outlook import Assumed
 
 BEFORE, AFTER = "1.30.4", "1.31.1"
 FAMILY, OLD_IMAGE, NEW_IMAGE = "AKSUbuntu-2204gen2containerd", "202410.01.0", "202410.15.0"

@@ -28,6 +28,7 @@ from echelon.local.fleets import EmbeddedFleets
 from echelon.local.members import DEFAULT_MEMBERS, MemberSpec
 from echelon.local.naming import HUB
 from echelon.local.pki import Certificates, ensure_certificates
+from echelon.local.portal import portal_of
 from echelon.local.tokens import context_token, kept_token
 
 HOST = "127.0.0.1"
@@ -63,6 +64,7 @@ class EmbeddedHub:
         certificates: Certificates,
         token: str,
         audit: AuditLog,
+        clock: Clock,
     ) -> None:
         self.fleets = fleets
         self.kubeconfig = options.kubeconfig or options.data / "kubeconfig"
@@ -71,6 +73,9 @@ class EmbeddedHub:
         self._token = token
         self._audit = audit
         self._server: RunningServer | None = None
+        hint = f"The administrator's is in {options.data / 'admin-token'}; kubectl create token ACCOUNT makes others."
+        self._portal = portal_of(fleets, clock, token_hint=hint)
+        fleets.mounts.put_behind(self._portal)
 
     @classmethod
     async def start(cls, options: HubOptions, *, clock: Clock | None = None) -> EmbeddedHub:
@@ -93,7 +98,7 @@ class EmbeddedHub:
             audit=audit,
         )
         fleets = EmbeddedFleets(database, fleet_options, clock=clock)
-        hub = cls(options, database, fleets, certificates, token, audit)
+        hub = cls(options, database, fleets, certificates, token, audit, clock or SystemClock())
         try:
             directory = EmbeddedDirectory(fleets, hub.url, certificates.authority.read_bytes())
             fleets.mounts.put_before(face_of(directory, clock or SystemClock()))
@@ -126,6 +131,10 @@ class EmbeddedHub:
         """Where a cluster is served, by the name that it is served as."""
         return f"https://{HOST}:{self.port}/clusters/{cluster}"
 
+    def portal_link(self) -> str:
+        """Where the portal is, by a link that signs the administrator in, once."""
+        return f"https://{HOST}:{self.port}{self._portal.link(self._token)}"
+
     async def wait(self) -> None:
         """Wait until a part of the hub fails; raises what it failed with."""
         await self.fleets.wait()
@@ -135,6 +144,7 @@ class EmbeddedHub:
         await self.fleets.stop()
         if self._server is not None:
             await self._server.stop()
+        await self._portal.close()
         await self.fleets.close()
         await self._database.close()
         self._audit.close()
@@ -156,6 +166,10 @@ class EmbeddedHub:
         except OSError as error:
             raise CannotServe(f"cannot write the kubeconfig {self.kubeconfig}: {error.strerror}") from error
 
+    def _end_streams(self) -> None:
+        self._portal.end_streams()
+        self.fleets.end_streams()
+
     async def _listen(self, port: int) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -164,7 +178,7 @@ class EmbeddedHub:
         context.verify_mode = ssl.CERT_OPTIONAL  # who shows no certificate shows a token
         try:
             self._server = await serve(
-                self.fleets.mounts, host=HOST, port=port, tls=context, before_stop=self.fleets.end_streams
+                self.fleets.mounts, host=HOST, port=port, tls=context, before_stop=self._end_streams
             )
         except OSError as error:
             why = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror

@@ -43,10 +43,15 @@ class Mounts:
     def __init__(self) -> None:
         self._clusters: dict[str, Application] = {}
         self._face: Face | None = None
+        self._pages: Face | None = None
 
     def put_before(self, face: Face) -> None:
         """Let an application have the paths that it serves; those of clusters are never among them."""
         self._face = face
+
+    def put_behind(self, pages: Face) -> None:
+        """Let an application have the paths that it serves, of those that nobody else wants: it is for browsers."""
+        self._pages = pages
 
     def add(self, name: str, application: Application) -> None:
         """Serve a cluster by a name. Raises NameTaken when another one is served by it."""
@@ -70,6 +75,9 @@ class Mounts:
             cluster = self._clusters.get(cluster_of_token(_bearer(scope)))
             if cluster is not None:
                 await cluster(scope, receive, send)
+                return
+            if self._pages is not None and self._pages.serves(path):
+                await self._pages(scope, receive, send)
                 return
         if cluster is None:
             await _not_found(send)

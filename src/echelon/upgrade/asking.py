@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime
 
 from echelon.api.cluster import MemberCluster
@@ -19,9 +20,19 @@ async def surroundings(client: Client, now: datetime) -> Surroundings:
     members, strategies, catalogs = await asyncio.gather(
         client.list(MemberCluster), client.list(UpdateStrategy), client.list(ReleaseCatalog)
     )
-    present = [member for member in members.items if member.metadata.deletion_timestamp is None]
+    return surroundings_of(members.items, strategies.items, catalogs.items, now)
+
+
+def surroundings_of(
+    members: Iterable[MemberCluster],
+    strategies: Iterable[UpdateStrategy],
+    catalogs: Iterable[ReleaseCatalog],
+    now: datetime,
+) -> Surroundings:
+    """The same, of objects that are at hand."""
+    present = [member for member in members if member.metadata.deletion_timestamp is None]
     return Surroundings(
         members=[member_of(member) for member in present],
-        strategies=strategies_of(strategies.items),
-        releases=releases_of(catalogs.items, now),
+        strategies=strategies_of(strategies),
+        releases=releases_of(catalogs, now),
     )

@@ -19,7 +19,7 @@ from echelon.cli.fleet.changing import refuse
 from echelon.cli.fleet.nouns import RUN, upgrade_words
 from echelon.cli.fleet.reading import read
 from echelon.cli.fleet.run_request import RunRequest, run_options
-from echelon.cli.fleet.schedule import Assumed, durations, findings, gate_words, schedule_data, schedule_tree
+from echelon.cli.fleet.schedule import gate_words, schedule_data, schedule_tree
 from echelon.cli.fleet.scope import Scope, scope_options
 from echelon.cli.fleet.values import NAME, Seconds
 from echelon.cli.output import Output, output_options
@@ -27,7 +27,8 @@ from echelon.cli.runs import local_now
 from echelon.cli.tree import clock, duration, tree
 from echelon.kube.client import Client
 from echelon.upgrade.asking import surroundings
-from echelon.upgrade.preview import UPGRADE_TIME, Preview, schedule
+from echelon.upgrade.outlook import Assumed, outlook
+from echelon.upgrade.preview import UPGRADE_TIME, Preview
 
 _DRY = "plan"
 
@@ -97,14 +98,21 @@ async def preview_of(client: Client, run: UpdateRun, assumed: Assumed, *, exists
     """The schedule of a run that is on the hub, or is to be. Raises Failed when the run would be refused."""
     now = datetime.now(UTC)
     around = await surroundings(client, now)
-    upgrades = await client.list(ClusterUpgrade)
-    known = durations(upgrades.items, run.spec.managed_cluster_update.upgrade.type)
-    assumed = Assumed(assumed.upgrade, assumed.approval, known)
-    preview = schedule(run, around, now, duration=assumed.upgrade, durations=assumed.known, approval=assumed.approval)
-    refuse(preview.problems, f"update run {run.metadata.name!r}")
-    clusters, runs = await client.list(MemberCluster), await client.list(UpdateRun)
-    found = findings(run.metadata.name, preview, around, clusters.items, runs.items)
-    return Planned(run, preview, assumed, tuple(found), exists)
+    upgrades, clusters, runs = await asyncio.gather(
+        client.list(ClusterUpgrade), client.list(MemberCluster), client.list(UpdateRun)
+    )
+    found = outlook(
+        run,
+        around,
+        clusters.items,
+        upgrades.items,
+        runs.items,
+        now,
+        upgrade_time=assumed.upgrade,
+        approval=assumed.approval,
+    )
+    refuse(found.preview.problems, f"update run {run.metadata.name!r}")
+    return Planned(run, found.preview, found.assumed, found.findings, exists)
 
 
 def _people(scope: Scope, planned: Planned) -> RenderableType:

@@ -1,59 +1,17 @@
 """The schedule of an update run: as a tree for people, as data for programs, and what speaks against it.
 
-Pure. A preview (``echelon.upgrade.preview``) says who would be upgraded when. What is found besides, of members, of
-other runs and of the catalogue, are findings: sentences about what may go otherwise than planned.
+Pure. An outlook (``echelon.upgrade.outlook``) says who would be upgraded when, and what may go otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct
-
-from echelon.api.cluster import MemberCluster
-from echelon.api.conditions import HEALTHY, JOINED, find_condition
-from echelon.api.fleet import UpdateRun, UpgradeType
-from echelon.api.meta import parse_time
-from echelon.api.names import member_of_namespace
-from echelon.api.upgrade import ClusterUpgrade
 from echelon.cli.tree import clock
 from echelon.explain.items import Item, Part, State
-from echelon.explain.run_outline import span
 from echelon.upgrade.preview import PlannedMember, Preview
-from echelon.upgrade.validation import Surroundings
-
-_UNDER_WAY = ("Running", "Pending", "Stopping")
-
-
-class Assumed(Struct, frozen=True):
-    """How long an upgrade and an approval are assumed to take; ``known`` are upgrades as they were seen to take."""
-
-    upgrade: timedelta
-    approval: timedelta
-    known: Mapping[str, timedelta] = {}
-
-    def __str__(self) -> str:
-        known = f"as long as it took {len(self.known)} of the members last, else " if self.known else ""
-        approval = f"{span(self.approval)} after they are reached" if self.approval else "at once"
-        return f"an upgrade takes {known}{span(self.upgrade)}; gates are approved {approval}"
-
-
-def durations(upgrades: Iterable[ClusterUpgrade], type_: UpgradeType) -> dict[str, timedelta]:
-    """How long the last upgrade of this type took each member."""
-    found: dict[str, tuple[datetime, timedelta]] = {}
-    for upgrade in upgrades:
-        status, member = upgrade.status, member_of_namespace(upgrade.metadata.namespace)
-        if member is None or status.state != "Completed" or upgrade.spec.upgrade.type != type_:
-            continue
-        if status.start_time is None or status.completed_time is None:
-            continue
-        began, ended = parse_time(status.start_time), parse_time(status.completed_time)
-        if member not in found or found[member][0] < ended:
-            found[member] = ended, max(ended - began, timedelta(seconds=1))
-    return {member: taken for member, (_, taken) in found.items()}
-
 
 # -- for people ---------------------------------------------------------------------------------
 
@@ -204,67 +162,3 @@ def gate_words(gate: Any) -> str:
 
 def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-# -- findings -----------------------------------------------------------------------------------
-
-
-def findings(
-    name: str,
-    preview: Preview,
-    around: Surroundings,
-    clusters: Iterable[MemberCluster],
-    runs: Iterable[UpdateRun],
-) -> Sequence[str]:
-    """What may go otherwise than planned."""
-    planned = {member.name: member for member in preview.members}
-    return [
-        *_of_members(planned, clusters),
-        *_of_runs(name, planned, runs),
-        *_not_taken(planned, around),
-        *(
-            f"the release catalogue has an entry that cannot be read: {text}"
-            for text in around.releases.catalogue.unreadable
-        ),
-    ]
-
-
-def _of_members(planned: Mapping[str, PlannedMember], clusters: Iterable[MemberCluster]) -> Iterator[str]:
-    for cluster in clusters:
-        name = cluster.metadata.name
-        if name not in planned or planned[name].skipped:
-            continue
-        for type_, words in ((JOINED, "has not joined"), (HEALTHY, "is not healthy")):
-            condition = find_condition(cluster.status.conditions, type_)
-            if condition is None or condition.status != "True":
-                why = f": {condition.message}" if condition is not None and condition.message else ""
-                yield f"{name} {words}{why}"
-                break
-        if planned[name].waits_for and planned[name].starts_at is None:
-            yield f"{name} will not be upgraded by itself: {planned[name].waits_for}"
-
-
-def _of_runs(name: str, planned: Mapping[str, PlannedMember], runs: Iterable[UpdateRun]) -> Iterator[str]:
-    for run in runs:
-        if run.metadata.name == name or run.status.state not in _UNDER_WAY:
-            continue
-        theirs = [
-            member.name
-            for stage in run.status.stages
-            for group in stage.groups
-            for member in group.members
-            if member.name in planned and member.state in ("NotStarted", "Pending", "Running")
-        ]
-        if theirs:
-            yield f"update run {run.metadata.name} is {run.status.state} and has {_listed(theirs)} before it, too"
-
-
-def _not_taken(planned: Mapping[str, PlannedMember], around: Surroundings) -> Iterator[str]:
-    others = sorted(member.name for member in around.members if member.name not in planned)
-    if others:
-        yield f"not part of the run, as its order does not take them: {_listed(others)}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more

@@ -1,0 +1,26 @@
+"""The pages of the portal, each in a module of its own, and the navigation that leads to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from echelon.portal.page import Action, Page
+from echelon.portal.pages import overview
+
+NAVIGATION: Sequence[tuple[str, str, str]] = (
+    ("Overview", "/", "overview"),
+    ("Update runs", "/runs", "runs"),
+    ("Strategies", "/strategies", "strategies"),
+    ("Auto-upgrade", "/profiles", "profiles"),
+    ("Staged rollouts", "/rollouts", "rollouts"),
+    ("Placements", "/placements", "placements"),
+    ("Approvals", "/approvals", "approvals"),
+    ("Members", "/members", "members"),
+    ("Activity", "/activity", "activity"),
+)
+"""What an entry is called, where it leads and the icon that it has; the name is a page's ``section``."""
+
+_MODULES = (overview,)
+
+PAGES: Sequence[Page] = tuple(page for module in _MODULES for page in module.PAGES)
+ACTIONS: Sequence[Action] = tuple(action for module in _MODULES for action in getattr(module, "ACTIONS", ()))
