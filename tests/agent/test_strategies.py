@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from echelon.agent import comparison
 from echelon.api.placement import PatchDetail
 from echelon.api.work import DiffDetails, DriftDetails
 
@@ -341,6 +342,29 @@ async def test_full_comparison_reports_what_others_added_to_an_applied_object(me
     assert member.is_work("Applied", "True")
     assert drift(member).observed_drifts == (PatchDetail(path="/data/unmanaged", value_in_member="1"),)
     await quiet(member)
+
+
+async def test_applied_with_failed_drift_detection(member: Member, monkeypatch: pytest.MonkeyPatch):
+    """What cannot be compared is applied, says that it could not be compared, and is compared again."""
+    read, works = comparison.comparable, False
+
+    def comparable(obj: dict[str, Any]) -> dict[str, Any]:
+        if not works:
+            raise RecursionError("maximum recursion depth exceeded")
+        return read(obj)
+
+    monkeypatch.setattr(comparison, "comparable", comparable)
+    await member.work("web", config_map(), **FULL)
+    await member.available()
+    condition = member.manifest_condition("Applied")
+    assert condition is not None
+    assert (condition.status, condition.reason) == ("True", "AppliedWithFailedDriftDetection")
+    assert condition.message == (
+        "Manifest has been applied successfully, but drift detection has failed (error: the objects cannot be "
+        "compared: maximum recursion depth exceeded)"
+    )
+    works = True
+    await member.until(lambda: (found := member.manifest_condition("Applied")) and found.reason == "Applied")
 
 
 # -- ReportDiff ---------------------------------------------------------------------------------

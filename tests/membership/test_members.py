@@ -122,11 +122,15 @@ async def test_what_the_agent_reports_is_copied(fleet: Fleet):
         "message": "",
         "lastTransitionTime": moment,
     }
-    await fleet.report(resourceUsage=usage, properties=properties, conditions=[collected])
+    known = {**collected, "type": "NamespaceCollectionSucceeded", "reason": "Succeeded"}
+    namespaces = {"app": "web", "default": ""}
+    await fleet.report(resourceUsage=usage, properties=properties, namespaces=namespaces, conditions=[collected, known])
     await fleet.until(lambda: fleet.member().status.properties)
     stored = fleet.hub.get("MemberCluster", "one")["status"]
     assert stored["resourceUsage"] == usage
     assert stored["properties"] == properties
+    assert stored["namespaces"] == namespaces
+    assert fleet.shows("NamespaceCollectionSucceeded", "True", "Succeeded")
     assert fleet.shows("ClusterPropertyCollectionSucceeded", "True", "PropertiesCollected")
     assert fleet.shows("Healthy", "True", "InternalMemberClusterHealthy")
 

@@ -14,6 +14,7 @@ from echelon.agent.applier import WorkApplier
 from echelon.agent.capacity import Capacity
 from echelon.agent.join import JoinReconciler
 from echelon.agent.ledger import Ledger
+from echelon.agent.namespaces import Namespaces
 from echelon.agent.objects import ObjectApplier
 from echelon.agent.properties import Properties
 from echelon.agent.watching import MemberWatch
@@ -47,11 +48,13 @@ class Agent:
         rng: Random | None = None,
         entrypoint: str = "",
         certificate_authority: str = "",
+        collect_namespaces: bool = False,
     ) -> None:
         """``hub`` and ``member`` are clients of the two API servers; they stay the caller's to close.
 
         ``entrypoint`` (a URL) and ``certificate_authority`` (base64 of PEM) are reported as properties
-        of the member when they are given.
+        of the member when they are given. With ``collect_namespaces`` so are the member's namespaces, and
+        namespaced placements then go there only if theirs is among them.
         """
         clock = clock or SystemClock()
         rng = rng or Random()
@@ -77,6 +80,7 @@ class Agent:
             clock,
             rng,
             works_are_read=lambda: self._ledger.has_synced,
+            namespaces=Namespaces(self._member_cache, clock, self._report) if collect_namespaces else None,
         )
         applier = WorkApplier(
             hub,

@@ -24,6 +24,10 @@ from echelon.kube.kinds import Unstructured
 from echelon.kube.patches import ApplyPatch
 
 
+class Incomparable(Exception):
+    """Two objects could not be compared; the message says why."""
+
+
 class Comparison(msgspec.Struct, frozen=True):
     """What differs; nothing when the object is as the manifest says."""
 
@@ -42,6 +46,7 @@ async def compare(
 
     Raises:
         ApiError: the member could not be asked.
+        Incomparable: as ``compare_whole``.
     """
     if live is None:
         return Comparison((WHOLE_OBJECT,))
@@ -59,6 +64,13 @@ async def compare(
 
 
 def compare_whole(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> Comparison:
-    """All fields in which two objects differ."""
-    found = differences(comparable(wanted), comparable(live))
-    return Comparison(details(found, secret=is_secret(live)))
+    """All fields in which two objects differ.
+
+    Raises:
+        Incomparable: one of them is of a shape that no object of Kubernetes has, or is nested too deeply.
+    """
+    try:
+        found = differences(comparable(wanted), comparable(live))
+        return Comparison(details(found, secret=is_secret(live)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Incomparable(f"the objects cannot be compared: {error}") from error

@@ -20,6 +20,7 @@ import msgspec
 import structlog
 
 from echelon.agent.finalizers import release
+from echelon.agent.namespaces import Namespaces
 from echelon.agent.properties import Properties
 from echelon.api.cluster import LEAVE, MEMBER_AGENT, AgentStatus, InternalMemberCluster, InternalMemberClusterStatus
 from echelon.api.conditions import (
@@ -60,8 +61,12 @@ class JoinReconciler:
         rng: Random,
         *,
         works_are_read: Callable[[], bool],
+        namespaces: Namespaces | None = None,
     ) -> None:
-        """``works_are_read``: whether the agent knows enough of the member to apply Works."""
+        """``works_are_read``: whether the agent knows enough of the member to apply Works.
+
+        Without ``namespaces`` nothing is reported of those of the member.
+        """
         self._hub = hub
         self._internal = internal
         self._works = works
@@ -70,6 +75,7 @@ class JoinReconciler:
         self._clock = clock
         self._rng = rng
         self._works_are_read = works_are_read
+        self._namespaces = namespaces
         self._beat: tuple[str, int] | None = None  # the heartbeat that ``_due`` follows, and its period
         self._due: datetime | None = None
 
@@ -112,6 +118,8 @@ class JoinReconciler:
         status, healthy = await asyncio.gather(
             self._properties.report(internal.status, generation), self._health(generation)
         )
+        if self._namespaces is not None:
+            status = self._namespaces.report(status, generation)
         conditions = _agent_of(internal.status).conditions
         for condition in (self._joined(generation), healthy):
             conditions = set_condition(conditions, condition, now)
@@ -183,4 +191,5 @@ def _essence(status: InternalMemberClusterStatus) -> object:
         sorted((each.type, each.status, each.reason, each.observed_generation) for each in conditions),
         {name: item.value for name, item in status.properties.items()},
         None if usage is None else (usage.capacity, usage.allocatable),
+        status.namespaces,
     )

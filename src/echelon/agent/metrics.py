@@ -11,6 +11,7 @@ from echelon.api.conditions import (
     APPLIED,
     AVAILABLE,
     DIFF_REPORTED,
+    MANIFEST_APPLIED_WITHOUT_DRIFT_DETECTION,
     MANIFEST_DRIFT_DETECTION_FAILED,
     MANIFEST_NOT_TRACKABLE,
     WORK_NOT_TRACKABLE,
@@ -19,6 +20,7 @@ from echelon.api.conditions import (
 from echelon.api.meta import Condition
 from echelon.api.work import WorkStatus
 
+_UNCOMPARED = frozenset({MANIFEST_DRIFT_DETECTION_FAILED, MANIFEST_APPLIED_WITHOUT_DRIFT_DETECTION})
 _STATUSES = ("apply_status", "availability_status", "diff_reporting_status")
 
 WORKS = Counter("fleet_work_processing_requests", "Passes over Works, by how they ended", _STATUSES)
@@ -39,7 +41,7 @@ def count(status: WorkStatus, outcomes: Sequence[Outcome]) -> None:
     WORKS.labels(*_ends(status.conditions)).inc()
     conditions = {found.identifier.ordinal: found.conditions for found in status.manifest_conditions}
     for outcome in outcomes:
-        drift = "failed" if outcome.reason == MANIFEST_DRIFT_DETECTION_FAILED else _found(bool(outcome.drifts))
+        drift = "failed" if outcome.reason in _UNCOMPARED else _found(bool(outcome.drifts))
         ends = _ends(conditions[outcome.manifest.ordinal])
         MANIFESTS.labels(*ends, drift, _found(bool(outcome.diffs))).inc()
 

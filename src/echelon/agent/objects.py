@@ -18,13 +18,14 @@ import msgspec
 import orjson
 
 from echelon.agent import client_side, server_side
-from echelon.agent.comparison import compare, compare_whole
+from echelon.agent.comparison import Incomparable, compare, compare_whole
 from echelon.agent.manifests import Identity, Manifest, scope_problem
 from echelon.agent.ownership import is_owned, objection, reference_to, with_owner, without_owner
 from echelon.agent.watching import MemberWatch, Object, Place
 from echelon.api import names
 from echelon.api.conditions import (
     MANIFEST_APPLIED,
+    MANIFEST_APPLIED_WITHOUT_DRIFT_DETECTION,
     MANIFEST_APPLY_FAILED,
     MANIFEST_DECODING_FAILED,
     MANIFEST_DIFF_FAILED,
@@ -47,6 +48,7 @@ from echelon.kube.kinds import Key, Unstructured
 from echelon.kube.mapper import NoSuchKind
 from echelon.kube.patches import ApplyPatch, MergePatch
 
+_APPLIED = frozenset({MANIFEST_APPLIED, MANIFEST_APPLIED_WITHOUT_DRIFT_DETECTION})
 _REPORTED = frozenset({MANIFEST_DIFF_FOUND, MANIFEST_DIFF_FOUND_DEGRADED, MANIFEST_NO_DIFF})
 _DIFF_FOUND = "Diff has been found between the hub cluster and the member cluster"
 
@@ -71,7 +73,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def applied(self) -> bool:
-        return self.reason == MANIFEST_APPLIED
+        return self.reason in _APPLIED
 
     @property
     def diff_reported(self) -> bool:
@@ -237,7 +239,7 @@ class ObjectApplier:
     async def _check_no_diff(self, task: _Task, live: Object) -> None:
         try:
             found = await compare(self._client, task.kind, task.manifest, live, task.strategy.comparison_option)
-        except ApiError as error:
+        except (ApiError, Incomparable) as error:
             raise _Stop(MANIFEST_TAKE_OVER_FAILED, _not_taken(error), retry=True) from error
         if found.details:
             why = "the object that is on the member already differs from the manifest"
@@ -246,7 +248,7 @@ class ObjectApplier:
     async def _check_no_drift(self, task: _Task, live: Object) -> None:
         try:
             found = await compare(self._client, task.kind, task.manifest, live, task.strategy.comparison_option)
-        except ApiError as error:
+        except (ApiError, Incomparable) as error:
             message = f"Failed to look for drift before applying the manifest (error: {error})"
             raise _Stop(MANIFEST_DRIFT_DETECTION_FAILED, message, retry=True) from error
         if found.details:
@@ -255,17 +257,25 @@ class ObjectApplier:
             raise _Stop(reason, _failed(why), drifts=found.details)
 
     async def _applied(self, task: _Task, live: Object, *, wrote: bool) -> Outcome:
-        """What an applied manifest reports: with FullComparison, what others have set besides."""
+        """What an applied manifest reports: with FullComparison, what others have set besides.
+
+        An object that cannot be compared is applied all the same.
+        """
         drifts: tuple[PatchDetail, ...] = ()
-        if task.strategy.comparison_option == "FullComparison":
-            drifts = compare_whole(task.manifest.content, live).details
         message = "Manifest has been applied successfully"
+        if task.strategy.comparison_option == "FullComparison":
+            try:
+                drifts = compare_whole(task.manifest.content, live).details
+            except Incomparable as error:
+                message += f", but drift detection has failed (error: {error})"
+                reason = MANIFEST_APPLIED_WITHOUT_DRIFT_DETECTION
+                return self._outcome(task, reason, message, live=live, wrote=wrote, retry=True)
         return self._outcome(task, MANIFEST_APPLIED, message, live=live, drifts=drifts, wrote=wrote)
 
     async def _report_diff(self, task: _Task, live: Object | None) -> Outcome:
         try:
             found = await compare(self._client, task.kind, task.manifest, live, task.strategy.comparison_option)
-        except ApiError as error:
+        except (ApiError, Incomparable) as error:
             message = f"Failed to report the diff between the hub cluster and the member cluster (error = {error})"
             return self._outcome(task, MANIFEST_DIFF_FAILED, message, live=live, retry=True)
         if not found.details:

@@ -1,8 +1,8 @@
 """Conditions: their types and reasons, and how a list of them is changed.
 
 Types and reasons are those of KubeFleet, since clients and other controllers switch on them; some
-types are reasons as well (``RolloutStarted``, ``WorkSynchronized``). The few reasons of staged runs
-that depend on the hub's dialect (of a run that makes progress, and of approval tasks) are not here.
+types are reasons as well (``RolloutStarted``, ``WorkSynchronized``). The reasons of approval tasks of staged
+runs, which depend on the hub's dialect, are not here but in ``placement.dialect``.
 
 A list of conditions keeps the order in which its types were first set; user interfaces show the last
 one. ``lastTransitionTime`` is when the status last changed, not when the condition was last written.
@@ -31,6 +31,8 @@ PROPERTY_PROVIDER_IS_STARTED: Final = "Started"
 PROPERTIES_COLLECTED: Final = "PropertiesCollected"
 PROPERTIES_NOT_COLLECTED: Final = "FailedToCollect"
 PROPERTY_TIMED_OUT: Final = "TimedOut"
+NAMESPACES_COLLECTED: Final = "Succeeded"
+NAMESPACES_COLLECTED_IN_PART: Final = "Degraded"
 
 MEMBER_READY_TO_JOIN: Final = "MemberClusterReadyToJoin"
 MEMBER_NOT_READY_TO_JOIN: Final = "MemberClusterNotReadyToJoin"
@@ -126,7 +128,6 @@ MANIFEST_NO_DIFF: Final = "NoDiffFound"
 MANIFEST_AVAILABLE: Final = "Available"
 MANIFEST_NOT_AVAILABLE_YET: Final = "ManifestNotAvailableYet"
 MANIFEST_NOT_TRACKABLE: Final = "NotTrackable"
-MANIFEST_AVAILABILITY_SKIPPED: Final = "Skipped"
 MANIFEST_AVAILABILITY_FAILED: Final = "Failed"
 
 # -- staged runs --------------------------------------------------------------------------------
@@ -143,6 +144,8 @@ APPROVAL_ACCEPTED: Final = "ApprovalAccepted"
 
 RUN_INITIALIZED: Final = "UpdateRunInitializedSuccessfully"
 RUN_INITIALIZE_FAILED: Final = "UpdateRunInitializedFailed"
+RUN_WAITING_FOR_PLACEMENT: Final = "UpdateRunWaitingForPlacement"
+RUN_PROGRESSING: Final = "UpdateRunProgressing"
 RUN_WAITING: Final = "UpdateRunWaiting"
 RUN_STUCK: Final = "UpdateRunStuck"
 RUN_STOPPING: Final = "UpdateRunStopping"
@@ -159,6 +162,7 @@ STAGE_SKIPPED_NO_CLUSTERS: Final = "StageUpdatingSkippedNoClusters"
 CLUSTER_STARTED: Final = "ClusterUpdatingStarted"
 CLUSTER_SUCCEEDED: Final = "ClusterUpdatingSucceeded"
 CLUSTER_FAILED: Final = "ClusterUpdatingFailed"
+CLUSTER_SKIPPED: Final = "ClusterUpdatingSkipped"
 STAGE_WAIT_ELAPSED: Final = "AfterStageTaskWaitTimeElapsed"
 APPROVAL_REQUEST_ACCEPTED: Final = "ApprovalRequestApprovalAccepted"
 

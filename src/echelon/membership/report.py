@@ -19,6 +19,7 @@ from echelon.api.conditions import (
     MEMBER_LEFT,
     MEMBER_NOT_READY_TO_JOIN,
     MEMBER_READY_TO_JOIN,
+    NAMESPACE_COLLECTION_SUCCEEDED,
     PROPERTY_COLLECTION_SUCCEEDED,
     PROPERTY_PROVIDER_STARTED,
     READY_TO_JOIN,
@@ -27,7 +28,7 @@ from echelon.api.conditions import (
 )
 from echelon.api.meta import Condition, ConditionStatus
 
-_COPIED = (PROPERTY_PROVIDER_STARTED, PROPERTY_COLLECTION_SUCCEEDED)
+_COPIED = (PROPERTY_PROVIDER_STARTED, PROPERTY_COLLECTION_SUCCEEDED, NAMESPACE_COLLECTION_SUCCEEDED)
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):

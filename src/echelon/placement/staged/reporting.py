@@ -18,6 +18,7 @@ from echelon.api.conditions import (
     APPROVAL_REQUEST_APPROVED,
     APPROVAL_REQUEST_CREATED,
     CLUSTER_FAILED,
+    CLUSTER_SKIPPED,
     CLUSTER_STARTED,
     CLUSTER_SUCCEEDED,
     INITIALIZED,
@@ -25,17 +26,20 @@ from echelon.api.conditions import (
     RUN_FAILED,
     RUN_INITIALIZE_FAILED,
     RUN_INITIALIZED,
+    RUN_PROGRESSING,
     RUN_STOPPED,
     RUN_STOPPING,
     RUN_STUCK,
     RUN_SUCCEEDED,
     RUN_WAITING,
+    RUN_WAITING_FOR_PLACEMENT,
     STAGE_FAILED,
     STAGE_SKIPPED_NO_CLUSTERS,
     STAGE_STARTED,
     STAGE_STOPPED,
     STAGE_STOPPING,
     STAGE_SUCCEEDED,
+    STAGE_WAIT_ELAPSED,
     STAGE_WAITING,
     STARTED,
     SUCCEEDED,
@@ -52,7 +56,6 @@ from echelon.api.staged import (
     UpdateRunStatus,
 )
 from echelon.placement.dialect import Dialect
-from echelon.placement.staged.translation import SKIPPED
 from echelon.rollout import (
     GateProgress,
     GateState,
@@ -69,7 +72,6 @@ _NAMED = 3
 _ABORTED = "cannot continue the updateRun: "
 _VALIDATION = f"{_ABORTED}failed to validate the updateRun: "
 _LATECOMERS = "; joined since, and not part of this run: "
-RUN_PROGRESSING = "UpdateRunProgressing"
 
 
 Part = TypeVar("Part", ClusterUpdatingStatus, StageTaskStatus)
@@ -107,7 +109,7 @@ def not_initialized(writer: Writer, before: Sequence[Condition], problem: str) -
 def waiting_to_initialize(writer: Writer, before: Sequence[Condition], obstacle: str) -> tuple[Condition, ...]:
     """Conditions of a run that waits for its placement to be scheduled."""
     message = f"The UpdateRun waits until the placement is scheduled: {obstacle}"
-    return writer.put(before, INITIALIZED, "Unknown", "UpdateRunWaitingForPlacement", message)
+    return writer.put(before, INITIALIZED, "Unknown", RUN_WAITING_FOR_PLACEMENT, message)
 
 
 def aborted(writer: Writer, status: UpdateRunStatus, problem: str) -> UpdateRunStatus:
@@ -408,7 +410,7 @@ def _cluster(
         case TargetState.FAILED:
             conditions = writer.put(conditions, SUCCEEDED, "False", CLUSTER_FAILED, target.message)
         case TargetState.SKIPPED:
-            conditions = writer.put(conditions, SUCCEEDED, "True", SKIPPED, target.message)
+            conditions = writer.put(conditions, SUCCEEDED, "True", CLUSTER_SKIPPED, target.message)
         case _:
             pass
     return msgspec.structs.replace(before, conditions=tuple(conditions))
@@ -455,7 +457,5 @@ def _wait_task(writer: Writer, before: StageTaskStatus, stage: StageProgress) ->
         return before
     if find_condition(before.conditions, WAIT_TIME_ELAPSED) is not None:
         return before
-    conditions = writer.put(
-        before.conditions, WAIT_TIME_ELAPSED, "True", "AfterStageTaskWaitTimeElapsed", "Wait time elapsed"
-    )
+    conditions = writer.put(before.conditions, WAIT_TIME_ELAPSED, "True", STAGE_WAIT_ELAPSED, "Wait time elapsed")
     return msgspec.structs.replace(before, conditions=conditions)

@@ -18,6 +18,7 @@ from echelon.api import names
 from echelon.api.conditions import (
     APPROVAL_REQUEST_APPROVED,
     APPROVAL_REQUEST_CREATED,
+    CLUSTER_SKIPPED,
     INITIALIZED,
     PROGRESSING,
     STARTED,
@@ -54,7 +55,6 @@ from echelon.rollout import (
 )
 
 APPROVAL = "approval"
-SKIPPED = "ClusterUpdatingSkipped"
 _ROUNDING = timedelta(seconds=1)
 _NO_FAILURE = Limit(0)
 
@@ -162,7 +162,7 @@ def _target_progress(name: str, cluster: ClusterUpdatingStatus) -> TargetProgres
         if ended.status == "False":
             state = TargetState.FAILED
         else:
-            state = TargetState.SKIPPED if ended.reason == SKIPPED else TargetState.COMPLETED
+            state = TargetState.SKIPPED if ended.reason == CLUSTER_SKIPPED else TargetState.COMPLETED
         return TargetProgress(
             name,
             state,
