@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from statistics import median_low
 
 from msgspec import Struct
 
@@ -67,7 +68,7 @@ def outlook(
     runs: Iterable[UpdateRun],
     now: datetime,
     *,
-    upgrade_time: timedelta = UPGRADE_TIME,
+    upgrade_time: timedelta | None = None,
     approval: timedelta = timedelta(),
 ) -> Outlook:
     """The outlook of a run that is started, or goes on, now.
@@ -77,12 +78,13 @@ def outlook(
         around: the fleet, as runs are judged against it.
         clusters, upgrades, runs: those that are on the hub.
         now: the moment.
-        upgrade_time: of a member whose last upgrade is not known.
+        upgrade_time: of a member whose last upgrade is not known; without it, the median of those that are.
         approval: how long after a gate is reached somebody approves it.
     """
     known = durations(upgrades, run.spec.managed_cluster_update.upgrade.type)
-    assumed = Assumed(upgrade_time, approval, known)
-    preview = schedule(run, around, now, duration=upgrade_time, durations=known, approval=approval)
+    usual = upgrade_time or median_low([*known.values()] or [UPGRADE_TIME])
+    assumed = Assumed(usual, approval, known)
+    preview = schedule(run, around, now, duration=usual, durations=known, approval=approval)
     if preview.problems:
         return Outlook(preview, assumed)
     return Outlook(preview, assumed, tuple(findings(run.metadata.name, preview, around, clusters, runs)))

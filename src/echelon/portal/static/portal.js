@@ -1,4 +1,4 @@
-// What pages do by themselves: light or dark, moments that go on counting, menus that close, rows that come and go.
+// What pages do by themselves: light or dark, moments that go on counting, rows that come and go.
 // Everything else is the server's. No page has script of its own.
 (() => {
   "use strict";
@@ -124,16 +124,6 @@
       localStorage.setItem(THEME, root.dataset.theme);
     } else if (target?.matches("[data-add]")) add(target);
     else if (target?.matches("[data-remove]")) remove(target);
-    for (const menu of document.querySelectorAll("details.menu[open]")) {
-      if (!menu.contains(event.target)) menu.open = false;
-    }
-  });
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    for (const menu of document.querySelectorAll("details.menu[open]")) {
-      menu.open = false;
-      menu.querySelector("summary").focus();
-    }
   });
   // Fields that only matter for one choice are shown with it.
   function choose(field) {
