@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from echelon import membership, placement, upgrade
 from echelon.agent import Agent
 from echelon.api import names
 from echelon.api.cluster import MemberCluster, MemberClusterSpec
@@ -27,6 +26,7 @@ from echelon.api.upgrade import ReleaseCatalog, ReleaseCatalogSpec
 from echelon.api.work import AppliedWork
 from echelon.apiserver import AccessOptions, AuditLog, Database, User
 from echelon.apiserver.metadata import Summary
+from echelon.hub.controllers import ControllerSettings, add_controllers
 from echelon.kube import crds
 from echelon.kube.client import Client
 from echelon.kube.controller import Controller, For, Request, Result, Watches
@@ -40,8 +40,9 @@ from echelon.local.naming import HUB, FleetNames
 from echelon.local.rights import HUB_USER, give, hub_rights, member_rights, user_of
 from echelon.local.simulations import Simulations
 from echelon.placement import PlacementSettings
-from echelon.upgrade import UpgradeSettings, providers
+from echelon.upgrade import UpgradeSettings
 from echelon.upgrade.providers import HubCatalogue, ProviderSettings
+from echelon.upgrade.providers.contract import Provider
 from echelon.upgrade.providers.simulated import SimulatedProvider
 
 SIMULATED = "simulated://"
@@ -124,9 +125,7 @@ class EmbeddedFleet:
         await give(administrator, hub_rights())
         client = hub.client(User(HUB_USER), field_manager="echelon-hub", before_write=self._options.before_write)
         manager = self._manager = Manager(client)
-        membership.add_controllers(manager, self._clock)
-        placement.add_controllers(manager, self._options.placement, self._clock)
-        self._add_upgrades(manager)
+        self._add_controllers(manager)
         manager.add(
             Controller(
                 "embedded-members",
@@ -143,12 +142,15 @@ class EmbeddedFleet:
         await self._wait_until_joined(administrator, {member.name for member in members})
         await hub.release(administrator)
 
-    def _add_upgrades(self, manager: Manager) -> None:
+    def _add_controllers(self, manager: Manager) -> None:
+        """The controllers of any hub; and one provider more, which upgrades simulated members."""
         options, clock = self._options, self._clock
-        upgrade.add_controllers(manager, options.upgrade, clock)
-        catalogue = HubCatalogue(manager.cache, clock)
-        simulated = SimulatedProvider(self._simulations.connect, catalogue, clock)
-        providers.add_controllers(manager, {"simulated": simulated}, catalogue, options.providers, clock)
+        settings = ControllerSettings(placement=options.placement, upgrade=options.upgrade, providers=options.providers)
+
+        def simulated(catalogue: HubCatalogue) -> Mapping[str, Provider]:
+            return {"simulated": SimulatedProvider(self._simulations.connect, catalogue, clock)}
+
+        add_controllers(manager, settings, clock, given=simulated)
 
     async def wait(self) -> None:
         """Wait until a part of the fleet fails; raises what it failed with."""

@@ -1,10 +1,7 @@
 """What the parts of an embedded fleet may do: exactly what they would be given on clusters of their own.
 
-The hub's controllers have a role for what they write. They read everything, since a placement may
-select any object of the hub. Rights on the hub are handed to members only by way of the membership
-controller's roles, and it can grant nothing that it does not have: that is why its role holds every
-right that an agent's role has. An agent administers its own member, where it applies whatever the hub
-places there, roles included.
+The hub's controllers have the role that they have on any hub (``echelon.hub.rights``). An agent administers
+its own member, where it applies whatever the hub places there, roles included.
 
 Of a member that is simulated, the simulation changes nodes, empties them, and keeps its notes in
 kube-system; the provider of upgrades, which stands for somebody who calls a cloud, looks at nodes and
@@ -17,22 +14,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
-from echelon.api import cluster, fleet, placement, roles
+from echelon.api import roles
 from echelon.api.core import RBAC, Subject
 from echelon.api.meta import Resource
 from echelon.apiserver import User
+from echelon.hub.rights import HUB_ROLE, Rules, binding, hub_rules, role, user
 from echelon.kube.client import Client
 from echelon.kube.kinds import Unstructured
-from echelon.membership.rights import AGENT_RULES
 from echelon.upgrade.providers.simulated.platform import NAMESPACE
 
 HUB_USER = "system:echelon-hub"
 SIMULATION_USER = "system:echelon-simulation"
 PROVIDER_USER = "system:echelon-provider"
 WORKLOADS_USER = "system:echelon-workloads"
-_HUB_ROLE = "echelon:hub"
 _AGENT_BINDING = "echelon:agent"
 
 _KINDS = {
@@ -46,15 +40,6 @@ _KINDS = {
 
 _READ = ["get", "list", "watch"]
 _MANAGE = ["create", "patch", "delete"]
-_HUB_RULES = [
-    {"apiGroups": [cluster.GROUP, placement.GROUP, fleet.GROUP], "resources": ["*"], "verbs": ["*"]},
-    {"apiGroups": ["*"], "resources": ["*"], "verbs": _READ},
-    {"apiGroups": [""], "resources": ["namespaces"], "verbs": _MANAGE},
-    {"apiGroups": [RBAC], "resources": ["roles", "rolebindings"], "verbs": _MANAGE},
-    *map(msgspec.to_builtins, AGENT_RULES),
-]
-
-Rules = list[dict[str, Any]]
 
 _SIMULATION_RULES: Rules = [
     {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "create", "patch"]},
@@ -88,56 +73,31 @@ _WORKLOAD_RULES: Rules = [
 
 def hub_rights() -> list[dict[str, Any]]:
     """The role of the hub's controllers, and its binding; and the roles that the hub offers to people."""
-    return [_role(_HUB_ROLE, _HUB_RULES), _binding(_HUB_ROLE, _HUB_ROLE, HUB_USER), *roles.manifests()]
+    return [role(HUB_ROLE, hub_rules()), binding(HUB_ROLE, HUB_ROLE, user(HUB_USER)), *roles.manifests()]
 
 
 def member_rights(agent: str) -> list[dict[str, Any]]:
     """What makes a user the administrator of a member."""
-    return [_binding(_AGENT_BINDING, "cluster-admin", agent)]
+    return [binding(_AGENT_BINDING, "cluster-admin", user(agent))]
 
 
 def simulation_rights() -> list[dict[str, Any]]:
     """What the simulation of a member and the provider of its upgrades may do there."""
     rights = []
-    for user, everywhere, notes in (
+    for who, everywhere, notes in (
         (SIMULATION_USER, _SIMULATION_RULES, _SIMULATION_NOTES),
         (PROVIDER_USER, _PROVIDER_RULES, _PROVIDER_NOTES),
     ):
-        name = user.removeprefix("system:").replace("-", ":", 1)
-        rights += [_role(name, everywhere), _binding(name, name, user)]
-        rights += [_role(name, notes, NAMESPACE), _binding(name, name, user, NAMESPACE)]
+        name = who.removeprefix("system:").replace("-", ":", 1)
+        rights += [role(name, everywhere), binding(name, name, user(who))]
+        rights += [role(name, notes, NAMESPACE), binding(name, name, user(who), NAMESPACE)]
     return rights
 
 
 def workload_rights() -> list[dict[str, Any]]:
     """What the simulation of a member's workloads may do there."""
     name = "echelon:workloads"
-    return [_role(name, _WORKLOAD_RULES), _binding(name, name, WORKLOADS_USER)]
-
-
-def _role(name: str, rules: Rules, namespace: str = "") -> dict[str, Any]:
-    """A role everywhere, or in one namespace."""
-    return {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "Role" if namespace else "ClusterRole",
-        "metadata": _metadata(name, namespace),
-        "rules": rules,
-    }
-
-
-def _binding(name: str, role: str, user: str, namespace: str = "") -> dict[str, Any]:
-    """A user's role everywhere, or in one namespace."""
-    return {
-        "apiVersion": f"{RBAC}/v1",
-        "kind": "RoleBinding" if namespace else "ClusterRoleBinding",
-        "metadata": _metadata(name, namespace),
-        "roleRef": {"apiGroup": RBAC, "kind": "Role" if namespace else "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": RBAC, "kind": "User", "name": user}],
-    }
-
-
-def _metadata(name: str, namespace: str) -> dict[str, str]:
-    return {"name": name, "namespace": namespace} if namespace else {"name": name}
+    return [role(name, _WORKLOAD_RULES), binding(name, name, user(WORKLOADS_USER))]
 
 
 async def give(client: Client, rights: Iterable[dict[str, Any]]) -> None:

@@ -1,0 +1,61 @@
+"""The controllers of a hub, wherever it runs: membership, placement, update runs, and the providers of upgrades."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import msgspec
+
+from echelon import membership, placement, upgrade
+from echelon.api.meta import Clock
+from echelon.kube.manager import Manager
+from echelon.membership.members import LEAVE_DEADLINE
+from echelon.placement import PlacementSettings
+from echelon.upgrade import UpgradeSettings, providers
+from echelon.upgrade.providers import HubCatalogue, ProviderSettings
+from echelon.upgrade.providers.contract import Provider
+from echelon.upgrade.providers.external import Commands, ExternalProvider, Webhooks
+
+GivenProviders = Callable[[HubCatalogue], Mapping[str, Provider]]
+
+
+class ControllerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the controllers of a hub behave, part by part."""
+
+    placement: PlacementSettings = PlacementSettings()
+    upgrade: UpgradeSettings = UpgradeSettings()
+    providers: ProviderSettings = ProviderSettings()
+    leave_deadline: timedelta = LEAVE_DEADLINE
+
+
+def _none(_: HubCatalogue) -> Mapping[str, Provider]:
+    return {}
+
+
+def add_controllers(
+    manager: Manager, settings: ControllerSettings, clock: Clock, *, given: GivenProviders = _none
+) -> None:
+    """Add the controllers of a hub to a manager; ``given`` makes the providers that only this hub has, by scheme."""
+    membership.add_controllers(manager, clock, leave_deadline=settings.leave_deadline)
+    placement.add_controllers(manager, settings.placement, clock)
+    upgrade.add_controllers(manager, settings.upgrade, clock)
+    catalogue = HubCatalogue(manager.cache, clock)
+    built_in = {**_built_in(manager, settings.providers, clock), **given(catalogue)}
+    kept = {scheme: provider for scheme, provider in built_in.items() if scheme not in settings.providers.disabled}
+    providers.add_controllers(manager, kept, catalogue, settings.providers, clock)
+
+
+def _built_in(manager: Manager, settings: ProviderSettings, clock: Clock) -> Mapping[str, Provider]:
+    """The providers that every hub has, by scheme; what they hold open is closed when the manager stops."""
+    webhooks = Webhooks(settings.webhooks, clock)
+
+    async def hold_open() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await webhooks.close()
+
+    manager.add_runnable("upgrade-providers", hold_open)
+    return {"exec": ExternalProvider(Commands(settings.commands)), "webhook": ExternalProvider(webhooks)}
