@@ -125,3 +125,9 @@ def test_images_are_ordered_by_number() -> None:
 def test_no_image(text: str) -> None:
     with pytest.raises(NotAVersion, match="is not a node image"):
         ImageVersion.parse(text)
+
+
+def test_what_is_equal_is_not_unequal() -> None:
+    assert (KubeVersion.parse("1.30.4") != KubeVersion.parse("v1.30.4")) is False
+    assert (ImageVersion.parse("a-1") != ImageVersion.parse("a-1")) is False
+    assert ImageVersion.parse("a-1") != "a-1"

@@ -44,6 +44,9 @@ class _Ordered(Struct, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if type(self) is type(other) else NotImplemented
 
+    def __ne__(self, other: object) -> bool:
+        return self._key() != other._key() if type(self) is type(other) else NotImplemented
+
     def __lt__(self, other: Self) -> bool:
         return self._key() < other._key() if type(self) is type(other) else NotImplemented
 
