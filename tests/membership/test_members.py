@@ -45,18 +45,20 @@ async def test_a_member_gets_its_namespace_rights_and_internal_member(fleet: Fle
     assert namespace["metadata"]["labels"]["kubernetes-fleet.io/is-fleet-resource"] == "true"
     assert namespace["metadata"]["ownerReferences"] == [owner]
     role = fleet.hub.get("Role", "fleet-role-one", NAMESPACE)
-    groups = [
-        "cluster.kubernetes-fleet.io",
-        "placement.kubernetes-fleet.io",
-        "networking.fleet.azure.com",
-        "fleet.echelon.dev",
-    ]
+    read, report = ["get", "list", "watch"], ["get", "patch", "update"]
+    cluster, placement = "cluster.kubernetes-fleet.io", "placement.kubernetes-fleet.io"
     assert role["rules"] == [
-        {"apiGroups": groups, "resources": ["*"], "verbs": ["*"]},
+        {"apiGroups": [cluster], "resources": ["internalmemberclusters"], "verbs": read},
+        {"apiGroups": [cluster], "resources": ["internalmemberclusters/status"], "verbs": report},
+        {"apiGroups": [placement], "resources": ["works"], "verbs": [*read, "patch", "update"]},
+        {"apiGroups": [placement], "resources": ["works/status"], "verbs": report},
+        {"apiGroups": ["networking.fleet.azure.com"], "resources": ["*"], "verbs": ["*"]},
+        {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch", "update"]},
         {
-            "apiGroups": ["", "events.k8s.io"],
-            "resources": ["events"],
-            "verbs": ["get", "list", "update", "patch", "watch", "create"],
+            "apiGroups": [""],
+            "resources": ["serviceaccounts/token"],
+            "resourceNames": ["fleet-agent"],
+            "verbs": ["create"],
         },
     ]
     assert brief(fleet.hub.get("RoleBinding", "fleet-rolebinding-one", NAMESPACE)) == {
@@ -133,6 +135,16 @@ async def test_what_the_agent_reports_is_copied(fleet: Fleet):
     assert fleet.shows("NamespaceCollectionSucceeded", "True", "Succeeded")
     assert fleet.shows("ClusterPropertyCollectionSucceeded", "True", "PropertiesCollected")
     assert fleet.shows("Healthy", "True", "InternalMemberClusterHealthy")
+
+
+async def test_a_member_that_is_unhealthy_says_so(fleet: Fleet):
+    """It stays a member: what it has stays, and the scheduler passes it over only after five minutes."""
+    await fleet.joined()
+    await fleet.report(healthy="False")
+    await fleet.until(lambda: fleet.shows("Healthy", "False", "InternalMemberClusterUnhealthy"))
+    assert fleet.shows("Joined", "True", "MemberClusterJoined")
+    await fleet.report()
+    await fleet.until(lambda: fleet.shows("Healthy", "True", "InternalMemberClusterHealthy"))
 
 
 async def test_a_heartbeat_costs_one_small_write(fleet: Fleet):
@@ -333,6 +345,54 @@ async def test_a_work_that_comes_while_its_member_leaves_does_not_hold_it(fleet:
     await fleet.until(lambda: (found := fleet.internal()) and found.spec.state == "Leave")
     await fleet.work("late")
     await fleet.report(joined="False")
+    await fleet.gone(within=5)
+
+
+# -- what becomes of what was placed, and of an agent that is lost ---------------------------------
+
+
+def on_leave(what: str) -> dict[str, object]:
+    return {"metadata": {"annotations": {"fleet.echelon.dev/on-leave": what}}}
+
+
+async def test_what_was_placed_goes_before_a_member_that_is_to_be_emptied(fleet: Fleet):
+    await fleet.joined()
+    await fleet.work("a")
+    await fleet.work("b")
+    await fleet.hub.edit("MemberCluster", "one", on_leave("delete"))
+    await fleet.remove()
+    await fleet.until(lambda: (found := fleet.condition("ReadyToJoin")) and "2 Works are left" in found.message)
+    works = [fleet.hub.get("placement.kubernetes-fleet.io/Work", name, NAMESPACE) for name in ("a", "b")]
+    assert all(work["metadata"]["deletionTimestamp"] for work in works)
+    for left in ("1 Works are left", "is to leave"):
+        assert (internal := fleet.internal()) is not None
+        assert internal.spec.state == "Join"
+        name = works.pop()["metadata"]["name"]
+        await fleet.hub.edit("placement.kubernetes-fleet.io/Work", name, {"metadata": {"finalizers": None}}, NAMESPACE)
+        await fleet.until(lambda left=left: (found := fleet.condition("ReadyToJoin")) and left in found.message)
+    assert (internal := fleet.internal()) is not None
+    assert internal.spec.state == "Leave"
+    await fleet.report(joined="False")
+    await fleet.gone(within=5)
+
+
+async def test_a_member_that_cannot_be_emptied_leaves_at_the_deadline(fleet: Fleet):
+    await fleet.joined()
+    await fleet.work()
+    await fleet.hub.edit("MemberCluster", "one", on_leave("delete"))
+    await fleet.remove()
+    await fleet.pass_time(14 * 60)
+    assert fleet.find() is not None
+    await fleet.gone(within=90)
+
+
+async def test_a_member_may_be_forced_to_leave_at_any_time(fleet: Fleet):
+    await fleet.joined()
+    await fleet.work()
+    await fleet.remove()
+    await fleet.pass_time(60)
+    assert fleet.find() is not None
+    await fleet.hub.edit("MemberCluster", "one", on_leave("force"))
     await fleet.gone(within=5)
 
 

@@ -67,7 +67,7 @@ class Agent:
         self._watch = MemberWatch(member, self._member_cache, self._look_at)
         self._capacity = Capacity(self._member_cache, self._report)
         objects = ObjectApplier(member, self._watch)
-        self._ledger = Ledger(member, self._member_cache, objects, clock)
+        self._ledger = Ledger(member, self._member_cache, objects)
         properties = Properties(
             member, self._capacity, clock, entrypoint=entrypoint, certificate_authority=certificate_authority
         )
@@ -117,6 +117,11 @@ class Agent:
             await self._manager.run()
         finally:
             await self._watch.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it knows what the hub wants, and what it has applied on the member."""
+        return self._manager.ready and self._ledger.has_synced
 
     def stop(self) -> None:
         """Make ``run`` finish what is under way and return."""

@@ -16,10 +16,10 @@ import structlog
 
 from echelon.agent.manifests import Identity, Manifest
 from echelon.agent.objects import ObjectApplier, Outcome
-from echelon.api.meta import Clock, ObjectMeta, parse_time
+from echelon.api.meta import ObjectMeta
 from echelon.api.work import AppliedResourceMeta, AppliedWork, AppliedWorkSpec, AppliedWorkStatus, Work
 from echelon.kube.cache import SharedCache
-from echelon.kube.client import Client
+from echelon.kube.client import Client, Propagation
 from echelon.kube.errors import AlreadyExists, ApiError
 from echelon.kube.mapper import NoSuchKind
 
@@ -39,11 +39,11 @@ class Leftover(msgspec.Struct, frozen=True):
 class Ledger:
     """The AppliedWorks of one member."""
 
-    def __init__(self, member: Client, cache: SharedCache, objects: ObjectApplier, clock: Clock) -> None:
+    def __init__(self, member: Client, cache: SharedCache, objects: ObjectApplier) -> None:
         self._member = member
         self._informer = cache.informer(AppliedWork)
         self._objects = objects
-        self._clock = clock
+        self._going: dict[str, float] = {}  # by uid, until when an AppliedWork that goes is waited for
 
     @property
     def has_synced(self) -> bool:
@@ -91,32 +91,41 @@ class Ledger:
         await self._write(owner, [*_records(owner, outcomes), *obsolete])
         return leftovers
 
-    async def close(self, work: str) -> timedelta | None:
-        """Delete an AppliedWork and all that it owns.
+    async def close(self, work: str, *, abandon: bool = False) -> timedelta | None:
+        """Delete an AppliedWork and all that it owns, or, to ``abandon`` its objects, the AppliedWork alone.
 
         None once it is gone; else for how long it is waited for before its objects are left to
         themselves. Its end comes as a change.
         """
         owner = self._informer.get(work)
         if owner is None:
+            self._forget_gone()
             return None
         if owner.metadata.deletion_timestamp is None:
+            propagation: Propagation = "Orphan" if abandon else "Foreground"
             await self._member.delete(
-                AppliedWork, owner.key, uid=owner.metadata.uid, propagation="Foreground", missing_ok=True
+                AppliedWork, owner.key, uid=owner.metadata.uid, propagation=propagation, missing_ok=True
             )
             return DELETION_WAIT
         return await self.hasten(owner)
 
     async def hasten(self, owner: AppliedWork) -> timedelta:
-        """Wait for an AppliedWork that is being deleted, but not for ever for objects that do not go."""
-        assert owner.metadata.deletion_timestamp is not None
-        left = parse_time(owner.metadata.deletion_timestamp) + DELETION_WAIT - self._clock.now()
+        """Wait for an AppliedWork that is being deleted, but not for ever for objects that do not go.
+
+        The time counts from when this process first saw it go: the clock of the member may be another.
+        """
+        uid, now = owner.metadata.uid, asyncio.get_running_loop().time()
+        left = timedelta(seconds=self._going.setdefault(uid, now + DELETION_WAIT.total_seconds()) - now)
         if left <= timedelta(0) and _FOREGROUND in owner.metadata.finalizers:
             log.warning("objects of a Work do not go; it is let go without them", work=owner.metadata.name)
             finalizers = tuple(each for each in owner.metadata.finalizers if each != _FOREGROUND)
             metadata = msgspec.structs.replace(owner.metadata, finalizers=finalizers)
             await self._member.patch_object(owner, msgspec.structs.replace(owner, metadata=metadata), lock=True)
         return max(left, timedelta(0))
+
+    def _forget_gone(self) -> None:
+        present = {each.metadata.uid for each in self._informer.list()}
+        self._going = {uid: due for uid, due in self._going.items() if uid in present}
 
     async def _remove(self, record: AppliedResourceMeta, owner: AppliedWork) -> Leftover | None:
         api_version = f"{record.group}/{record.version}" if record.group else record.version

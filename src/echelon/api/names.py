@@ -60,9 +60,18 @@ PARENT_SNAPSHOT_NAME: Final = PREFIX + "parent-resource-snapshot-name"
 PARENT_OVERRIDE_HASH: Final = PREFIX + "parent-resource-override-snapshot-hash"
 PARENT_CLUSTER_OVERRIDE_HASH: Final = PREFIX + "parent-cluster-resource-override-snapshot-hash"
 OVERRIDE_LABELS: Final = OWN_PREFIX + "member-labels"  # on a Work: the member's labels that overrides looked at
+ABANDONED: Final = OWN_PREFIX + "abandoned"  # on a Work that goes: "true" when its objects stay on the member
 SPEC_HASH: Final = PREFIX + "spec-hash"
 LAST_APPLIED: Final = PREFIX + "last-applied-configuration"
 CLUSTER_RESOURCE_ID: Final = OWN_PREFIX + "cluster-resource-id"
+MEMBER_UID: Final = (
+    OWN_PREFIX + "member-uid"
+)  # of a MemberCluster: that of kube-system there, which tells clusters apart
+CONNECTION: Final = OWN_PREFIX + "connection"  # of a MemberCluster: PUSH when the hub applies; else an agent pulls
+PUSH: Final = "push"
+ON_LEAVE: Final = OWN_PREFIX + "on-leave"  # of a MemberCluster: one of the two below; else what was placed stays
+LEAVE_DELETE: Final = "delete"  # what was placed goes first
+LEAVE_FORCED: Final = "force"  # the agent is not waited for
 MAINTENANCE_WINDOW: Final = OWN_PREFIX + "maintenance-window"  # for upgrades of Kubernetes
 NODE_IMAGE_MAINTENANCE_WINDOW: Final = OWN_PREFIX + "node-image-maintenance-window"
 
@@ -101,6 +110,11 @@ FLEET_CONFIG_MAP: Final = "fleet"  # there: what the fleet is called, in the two
 FLEET_NAME: Final = "fleetName"
 FLEET_RESOURCE_GROUP: Final = "resourceGroup"
 MEMBER_NAMESPACE_PREFIX: Final = "fleet-member-"
+AGENT_ACCOUNT: Final = "fleet-agent"  # service account of an agent: on the hub in its member's namespace, on the member
+AGENT_SECRET: Final = "fleet-agent-hub"  # on the member: how its agent gets into the hub
+AGENT_CONFIG_MAP: Final = "fleet-agent"  # on the member: which member of which hub it is
+MEMBER_KUBECONFIG: Final = "member-kubeconfig"  # Secret in a member's namespace: how a hub that pushes gets in
+IMAGE: Final = "ghcr.io/echelon-fleet/echelon"
 RESERVED_NAMESPACE_PREFIXES: Final = ("fleet-", "kube-")
 DELETE_STAGE: Final = PREFIX + "deleteStage"
 

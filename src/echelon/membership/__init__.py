@@ -51,7 +51,7 @@ def add_controllers(
     manager.add(controller)
 
 
-_OWN_FIELDS = ("generation", "deletion_timestamp", "labels", "finalizers")
+_OWN_FIELDS = ("generation", "deletion_timestamp", "labels", "annotations", "finalizers")
 
 
 def _of_namespace(obj: KubeObject) -> Iterable[Request]:

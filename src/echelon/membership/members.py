@@ -3,7 +3,9 @@
 Joining: finalizer and label, then namespace, rights and InternalMemberCluster, then the status.
 Leaving: the agent is asked to leave and says when it has; then what is left in the namespace goes,
 then the namespace, then the member. An agent that does not answer is waited for until a deadline.
-What was placed on the member stays there.
+What was placed on the member stays there, unless the annotation ``on-leave`` says that it is to be deleted:
+then the agent is asked to leave once it has removed everything. The annotation can also say that nobody
+waits for the agent.
 
 A member that cannot join says why in its condition ReadyToJoin, and is looked at again when that changes.
 """
@@ -158,8 +160,12 @@ class MemberReconciler:
                 why = f"The member cannot leave while it exports the services {', '.join(exported)}"
                 await self._report(member, internal, Readiness(ready=False, message=why))
                 return None  # the end of the last one comes as a change
-            internal = await self._ensure_internal(member, LEAVE)
             wait = self._patience(member)
+            if not has_left(internal.status) and wait > timedelta(0) and (left := await self._remove_works(member)):
+                why = f"The member's agent is to remove what was placed there: {left} Works are left"
+                await self._report(member, internal, Readiness(ready=False, message=why))
+                return Result(requeue_after=wait.total_seconds())
+            internal = await self._ensure_internal(member, LEAVE)
             if not has_left(internal.status) and wait > timedelta(0):
                 await self._report(member, internal, Readiness(ready=False, message="The member's agent is to leave"))
                 return Result(requeue_after=wait.total_seconds())
@@ -188,8 +194,20 @@ class MemberReconciler:
     def _patience(self, member: MemberCluster) -> timedelta:
         """How long the agent may still take to leave."""
         assert member.metadata.deletion_timestamp is not None
+        if member.metadata.annotations.get(names.ON_LEAVE) == names.LEAVE_FORCED:
+            return timedelta(0)
         asked = parse_time(member.metadata.deletion_timestamp)
         return asked + self._leave_deadline - self._clock.now()
+
+    async def _remove_works(self, member: MemberCluster) -> int:
+        """Where what was placed is to go with the member, delete its Works; how many the agent still has to let go."""
+        if member.metadata.annotations.get(names.ON_LEAVE) != names.LEAVE_DELETE:
+            return 0
+        works = self._cache.list(Work, names.member_namespace(member.metadata.name))
+        for work in works:
+            if work.metadata.deletion_timestamp is None:
+                await self._client.delete(Work, work.key, uid=work.metadata.uid, missing_ok=True)
+        return len(works)
 
     async def _release_works(self, works: Sequence[Work]) -> None:
         """Take the agent's finalizer off what is left: nobody will act on it any more."""

@@ -10,17 +10,29 @@ from echelon.api import names
 from echelon.api import placement as placement_api
 from echelon.api.cluster import JOIN, ClusterState, InternalMemberCluster, InternalMemberClusterSpec, MemberCluster
 from echelon.api.core import RBAC, Namespace, PolicyRule, Role, RoleBinding, RoleRef, Subject
-from echelon.api.fleet import GROUP as FLEET_GROUP
 from echelon.api.meta import ObjectMeta, OwnerReference
 from echelon.membership.exports import NETWORKING
 
-_EVENT_VERBS = ("get", "list", "update", "patch", "watch", "create")
-_GROUPS = (cluster_api.GROUP, placement_api.GROUP, NETWORKING, FLEET_GROUP)
+_READ = ("get", "list", "watch")
+_REPORT = ("get", "patch", "update")
 AGENT_RULES = (
-    PolicyRule(api_groups=_GROUPS, resources=("*",), verbs=("*",)),
-    PolicyRule(api_groups=("", "events.k8s.io"), resources=("events",), verbs=_EVENT_VERBS),
+    PolicyRule(api_groups=(cluster_api.GROUP,), resources=("internalmemberclusters",), verbs=_READ),
+    PolicyRule(api_groups=(cluster_api.GROUP,), resources=("internalmemberclusters/status",), verbs=_REPORT),
+    PolicyRule(api_groups=(placement_api.GROUP,), resources=("works",), verbs=(*_READ, "patch", "update")),
+    PolicyRule(api_groups=(placement_api.GROUP,), resources=("works/status",), verbs=_REPORT),
+    PolicyRule(api_groups=(NETWORKING,), resources=("*",), verbs=("*",)),
+    PolicyRule(api_groups=("", "events.k8s.io"), resources=("events",), verbs=("create", "patch", "update")),
+    PolicyRule(
+        api_groups=("",),
+        resources=("serviceaccounts/token",),
+        resource_names=(names.AGENT_ACCOUNT,),
+        verbs=("create",),
+    ),
 )
-"""What an agent may do in the namespace of its member. Who hands this out has to hold it."""
+"""What an agent may do in the namespace of its member: read what is wanted of it, report, renew its own token.
+
+It makes and deletes nothing there, and reads no Secret. Who hands this out has to hold it.
+"""
 
 
 def _owner(member: MemberCluster) -> OwnerReference:
