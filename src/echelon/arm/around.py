@@ -17,6 +17,7 @@ from echelon.arm.call import Reply
 from echelon.arm.directory import Directory, Record, read_record
 from echelon.arm.errors import ArmError, from_hub
 from echelon.arm.handlers import fleets
+from echelon.arm.paging import page
 from echelon.arm.requests import bearer
 from echelon.arm.router import Route
 from echelon.kube.errors import ApiError, Forbidden, Unauthorized
@@ -62,11 +63,12 @@ class Surroundings:
         ]
 
     async def cloud(self, question: Question) -> Reply:
+        """The cloud in the shape of the version: of old, as one of a list from 2019 on, by itself from 2022 on."""
         version = question.request.query_params.get("api-version", "")
-        if version.startswith("2015"):
+        if version < "2019":
             return Reply(body=surroundings.old_cloud(question.base))
         cloud = surroundings.cloud(question.base)
-        return Reply(body=[cloud] if version >= "2022" else cloud)
+        return Reply(body=cloud if version >= "2022" else [cloud])
 
     async def tenants(self, question: Question) -> Reply:
         await self._records(question)
@@ -111,7 +113,9 @@ class Surroundings:
         group = question.names.get("group")
         records = await self._of_subscription(question)
         found = [record for record in records if group is None or record.id.group.lower() == group.lower()]
-        body = {"value": [fleets.shown(record, record.id) for record in found]}
+        request = question.request
+        address = f"{question.base}{request.url.path}"
+        body = page(found, _path, request.query_params, address, lambda record: fleets.shown(record, record.id))
         return Reply(body=versions.shaped(body, version))
 
     async def _of_subscription(self, question: Question) -> list[Record]:
@@ -148,3 +152,7 @@ class Surroundings:
             yield record
         if refused is not None and not known:
             raise from_hub(refused, {}) from refused
+
+
+def _path(record: Record) -> str:
+    return str(record.id).lower()

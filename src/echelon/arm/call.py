@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -14,12 +12,11 @@ from echelon.arm import envelope
 from echelon.arm.directory import Directory, GenerateRun, Record, UpdateRules
 from echelon.arm.errors import ArmError, invalid
 from echelon.arm.ids import FleetId
+from echelon.arm.paging import page
 from echelon.kube.client import Client
 from echelon.kube.errors import ApiError
 
 T = TypeVar("T")
-PAGE = 100
-"""How many resources a page has at most."""
 
 _REVIEW: Mapping[str, Any] = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 
@@ -86,14 +83,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     def page(self, items: Sequence[T], key: Callable[[T], str], path: str, shown: Callable[[T], Any]) -> Reply:
         """A page of a list, and where the next one is."""
-        top, after = _top(self.query), _skip_token(self.query)
-        rest = sorted((item for item in items if key(item) > after), key=key)
-        body: dict[str, Any] = {"value": [shown(item) for item in rest[:top]]}
-        if len(rest) > top:
-            token = base64.urlsafe_b64encode(key(rest[top - 1]).encode()).decode().rstrip("=")
-            more = f"$top={top}&" if "$top" in self.query else ""
-            body["nextLink"] = f"{self.base}{path}?api-version={self.version}&{more}$skipToken={token}"
-        return Reply(body=body)
+        return Reply(body=page(items, key, self.query, f"{self.base}{path}", shown))
 
 
 def object_of(value: Any, target: str) -> Mapping[str, Any]:
@@ -101,6 +91,8 @@ def object_of(value: Any, target: str) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
     what = target or "the body"
+    if isinstance(value, bytes):
+        raise ArmError(415, "UnsupportedMediaType", "The body is to be JSON, with the Content-Type application/json.")
     if value is None:
         raise invalid(f"{what} is required", target)
     raise invalid(f"{what} is to be an object, not {value!r:.100}", target)
@@ -114,24 +106,3 @@ async def found(reading: Any) -> Any:
         if error.code == 404:
             return None
         raise
-
-
-def _top(query: Mapping[str, str]) -> int:
-    text = query.get("$top")
-    if text is None:
-        return PAGE
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 1_000_000_000:
-        raise invalid(f"{text!r} is not a number of resources; want 1 or more", "$top")
-    return min(PAGE * 10, int(text))
-
-
-def _skip_token(query: Mapping[str, str]) -> str:
-    text = query.get("$skipToken") or query.get("$skiptoken")
-    if not text:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise ArmError(
-            400, "InvalidParameter", f"{text!r} is no skip token of this list", target="$skipToken"
-        ) from error
