@@ -82,6 +82,8 @@ class Network(AsgiTransport):
         timeout: float | None = None,
     ) -> Response:
         self._check()
+        if self._user != ADMIN and (delay := self._cluster.delays.get(path)):
+            await asyncio.sleep(delay)
         response = await super().request(method, path, query=query, headers=headers, body=body, timeout=timeout)
         if method != "GET":
             self._cluster.writes.append(Written(self._user, method, path, response.status))
@@ -116,6 +118,7 @@ class Cluster:
         self.server = server
         self.permissions = permissions
         self.reachable = True
+        self.delays: dict[str, float] = {}  # seconds that requests for a path take, but for the administrator's
         self.writes: list[Written] = []
         self.reads: list[tuple[str, str]] = []
         self._changed = changed

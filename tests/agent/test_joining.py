@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from echelon.api.conditions import find_condition
 from echelon.api.meta import parse_time
 
 from .clusters import Object
@@ -246,6 +247,22 @@ async def test_a_member_that_does_not_tell_its_version_keeps_the_last_one(fleet:
     conditions = {c.type: (c.status, c.reason) for c in fleet.internal().status.conditions}
     assert conditions["ClusterPropertyCollectionSucceeded"] == ("False", "FailedToCollect")
     assert fleet.internal().status.properties["k8s.io/k8s-version"].value == "v1.33.0"
+
+
+async def test_a_member_that_does_not_answer_in_time(fleet: Member):
+    await fleet.started()
+    fleet.member.delays["/version"] = 30
+    await fleet.pass_time(80)
+    found = find_condition(fleet.internal().status.conditions, "ClusterPropertyCollectionSucceeded")
+    assert found is not None
+    assert (found.status, found.reason) == ("False", "TimedOut")
+    assert found.message == "The member's API server did not tell its version within 10 s"
+    assert fleet.internal().status.properties["k8s.io/k8s-version"].value == "v1.33.0"
+    del fleet.member.delays["/version"]
+    await fleet.pass_time(80)
+    found = find_condition(fleet.internal().status.conditions, "ClusterPropertyCollectionSucceeded")
+    assert found is not None
+    assert (found.status, found.reason) == ("True", "PropertiesCollected")
 
 
 async def test_times_of_properties_stay_while_their_values_do(fleet: Member):

@@ -16,6 +16,8 @@ from echelon.membership import add_controllers
 
 from ..agent.clusters import Cluster, Clusters, LoopClock, Object
 
+HEALTH = {"True": "InternalMemberClusterHealthy", "False": "InternalMemberClusterUnhealthy"}
+
 
 class Fleet:
     def __init__(self, clusters: Clusters, hub: Cluster) -> None:
@@ -86,14 +88,16 @@ class Fleet:
 
     # the agent
 
-    async def report(self, name: str = "one", joined: str = "True", reason: str = "", **status: Any) -> None:
+    async def report(
+        self, name: str = "one", joined: str = "True", reason: str = "", healthy: str = "True", **status: Any
+    ) -> None:
         """The agent reports."""
         now = format_time(self.clock.now())
         reasons = {"True": "InternalMemberClusterJoined", "False": "InternalMemberClusterLeft"}
         state = {"observedGeneration": 1, "lastTransitionTime": now, "message": ""}
         conditions = [
             {"type": "Joined", "status": joined, "reason": reason or reasons[joined], **state},
-            {"type": "Healthy", "status": "True", "reason": "InternalMemberClusterHealthy", **state},
+            {"type": "Healthy", "status": healthy, "reason": HEALTH[healthy], **state},
         ]
         agent = {"type": MEMBER_AGENT, "lastReceivedHeartbeat": now, "conditions": conditions}
         content = {"status": {"agentStatus": [agent], **status}}

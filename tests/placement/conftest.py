@@ -8,12 +8,18 @@ from collections.abc import AsyncIterator
 import looptime
 import pytest
 
+from echelon.api import names
+from echelon.api.cluster import InternalMemberCluster, InternalMemberClusterSpec
+from echelon.api.meta import ObjectMeta
 from echelon.placement import PlacementSettings
 from echelon.placement.dialect import DIALECTS
 from echelon.placement.scope import CLUSTER, Scope
 
 from .agents import FakeAgents
 from .hub import Hub, Stored, fleet_definitions, running_server
+from .test_crash import FaultPoint, Member
+
+NEVER = 1_000_000
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +78,23 @@ async def hub(bare_hub: Hub, agents: FakeAgents, settings: PlacementSettings) ->
     await bare_hub.start_controllers(settings)
     yield bare_hub
     await bare_hub.stop_controllers()
+
+
+@pytest.fixture
+async def member(bare_hub: Hub, definitions: Stored) -> AsyncIterator[Member]:
+    """A hub with its controllers, and one member, ``a``, with a cluster and an agent of its own."""
+    hub = bare_hub
+    await hub.join("a")
+    await hub.admin.create(
+        InternalMemberCluster(
+            metadata=ObjectMeta(name="a", namespace=names.member_namespace("a")),
+            spec=InternalMemberClusterSpec(state="Join"),
+        )
+    )
+    await hub.configure("content")
+    await hub.start_controllers()
+    async with running_server(definitions) as server:
+        member = Member(hub, server)
+        async with member.agent(FaultPoint(NEVER)):
+            yield member
+        await member.close()

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-
-from echelon.api import names
-from echelon.api.cluster import InternalMemberCluster, InternalMemberClusterSpec
-from echelon.api.meta import ObjectMeta, parse_time
+from echelon.api.meta import parse_time
 from echelon.api.placement import (
     ApplyStrategy,
     DiffedResourcePlacement,
@@ -19,31 +14,9 @@ from echelon.api.placement import (
 )
 from echelon.kube.patches import MergePatch
 
-from .hub import Hub, Stored, running_server, stage
+from .hub import Hub, stage
 from .overrides.hubs import conditions
-from .test_crash import CONFIG_MAPS, FaultPoint, Member
-
-NEVER = 1_000_000
-
-
-@pytest.fixture
-async def member(bare_hub: Hub, definitions: Stored) -> AsyncIterator[Member]:
-    """A hub with its controllers, and one member with a cluster and an agent of its own."""
-    hub = bare_hub
-    await hub.join("a")
-    await hub.admin.create(
-        InternalMemberCluster(
-            metadata=ObjectMeta(name="a", namespace=names.member_namespace("a")),
-            spec=InternalMemberClusterSpec(state="Join"),
-        )
-    )
-    await hub.configure("content")
-    await hub.start_controllers()
-    async with running_server(definitions) as server:
-        member = Member(hub, server)
-        async with member.agent(FaultPoint(NEVER)):
-            yield member
-        await member.close()
+from .test_crash import CONFIG_MAPS, Member
 
 
 async def place(hub: Hub, **strategy: Any) -> None:

@@ -254,6 +254,10 @@ def test_drifts_and_differences() -> None:
     manifests = (manifest(0, drift_details=drift), manifest(1, diff_details=diff))
     status = report(BEFORE, 3, [work("w", manifests=manifests)], NOW, report_diff=False).status
     (drifted,), (diffed,) = status.drifted_placements, status.diffed_placements
+    for found, name in ((drifted, "c0"), (diffed, "c1")):
+        assert (found.group, found.version, found.kind, found.namespace) == ("", "v1", "ConfigMap", ""), name
+        assert found.envelope is None
+    assert (drifted.observation_time, diffed.observation_time) == ("t2", "t4")
     assert (drifted.name, drifted.target_cluster_observed_generation, drifted.observed_drifts) == ("c0", 5, (detail,))
     assert (diffed.name, diffed.target_cluster_observed_generation, diffed.first_diffed_observed_time) == (
         "c1",

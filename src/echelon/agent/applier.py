@@ -8,7 +8,8 @@ A member that is quick gets one report: what was applied and is not available ye
 (``REPORT_DELAY``) to become so. One that is slow gets one before, after ``PREPARING_DELAY``.
 
 What was applied belongs to an AppliedWork of the same name on the member; when the Work goes, the
-AppliedWork is deleted with everything it owns, and only then the Work is let go.
+AppliedWork is deleted with everything it owns, and only then the Work is let go. A Work whose objects the hub
+abandons leaves them behind, owned by nobody.
 """
 
 from __future__ import annotations
@@ -101,14 +102,16 @@ class WorkApplier:
             outcomes = await self._apply(work, manifests, owner, strategy)
         leftovers = await self._ledger.settle(owner, outcomes)
         self._pace.applied(name, generation, _time(), wrote=any(outcome.wrote for outcome in outcomes))
-        report = work_status(work.status, outcomes, generation, self._clock.now())
+        report = work_status(work.status, outcomes, generation, self._clock.now(), mirror=_mirrors(work))
         return await self._report(work, report, outcomes, leftovers)
 
     async def _clean_up(self, work: Work) -> Result | None:
-        """Remove everything that was applied, then let the Work go."""
+        """Remove everything that was applied, unless the hub abandons it, then let the Work go."""
         if names.WORK_CLEANUP not in work.metadata.finalizers:
             return None
-        wait = await self._ledger.close(work.metadata.name)
+        wait = await self._ledger.close(
+            work.metadata.name, abandon=work.metadata.annotations.get(names.ABANDONED) == "true"
+        )
         if wait is not None:
             return _after(wait.total_seconds())
         await release(self._hub, work)
@@ -200,6 +203,12 @@ class WorkApplier:
         self._objects.forget(name)
         self._pace.forget(name)
         self._report_due.pop(name, None)
+
+
+def _mirrors(work: Work) -> bool:
+    """Whether the status of the objects comes back to the hub."""
+    strategy = work.spec.report_back_strategy
+    return strategy is not None and strategy.type == "Mirror"
 
 
 def _is_reported(work: Work) -> bool:

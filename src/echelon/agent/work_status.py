@@ -39,7 +39,14 @@ from echelon.api.conditions import (
 )
 from echelon.api.meta import Condition, ConditionStatus, format_time
 from echelon.api.placement import PatchDetail
-from echelon.api.work import DiffDetails, DriftDetails, ManifestCondition, WorkResourceIdentifier, WorkStatus
+from echelon.api.work import (
+    BackReportedStatus,
+    DiffDetails,
+    DriftDetails,
+    ManifestCondition,
+    WorkResourceIdentifier,
+    WorkStatus,
+)
 
 SIZE_LIMIT: Final = 1_415_578  # bytes; what is left of an etcd request for the rest of the object
 
@@ -63,7 +70,9 @@ class _Tracked(msgspec.Struct, frozen=True):
     trackable: bool
 
 
-def work_status(before: WorkStatus, outcomes: Sequence[Outcome], generation: int, now: datetime) -> Report:
+def work_status(
+    before: WorkStatus, outcomes: Sequence[Outcome], generation: int, now: datetime, *, mirror: bool = False
+) -> Report:
     """The status of a Work whose manifests were applied.
 
     Args:
@@ -71,6 +80,7 @@ def work_status(before: WorkStatus, outcomes: Sequence[Outcome], generation: int
         outcomes: one a manifest.
         generation: of the Work.
         now: for what has changed.
+        mirror: whether the status of each object is to be part of it.
     """
     tracked = {outcome.manifest.ordinal: _track(outcome) for outcome in outcomes if outcome.applied}
     found = []
@@ -79,7 +89,8 @@ def work_status(before: WorkStatus, outcomes: Sequence[Outcome], generation: int
         conditions = [Condition(APPLIED, status, outcome.reason, outcome.message)]
         if outcome.applied:
             conditions.append(tracked[outcome.manifest.ordinal].condition)
-        found.append(_manifest(outcome, earlier, conditions, now))
+        manifest = _manifest(outcome, earlier, conditions, now)
+        found.append(_with_mirror(manifest, outcome, earlier, now) if mirror else manifest)
     summary = [_all_applied(len(tracked), len(outcomes))]
     if len(tracked) == len(outcomes):
         summary.append(_all_available(list(tracked.values())))
@@ -176,6 +187,24 @@ def _diff(outcome: Outcome, earlier: DiffDetails | None, now: datetime) -> DiffD
     return found if found == earlier else msgspec.structs.replace(found, observation_time=moment)
 
 
+def _with_mirror(
+    found: ManifestCondition, outcome: Outcome, earlier: ManifestCondition, now: datetime
+) -> ManifestCondition:
+    """What is said of a manifest with the status of its object, in an object that holds no more than that."""
+    live = outcome.live
+    if not outcome.applied or live is None or not live.get("status"):
+        return found
+    metadata = {key: live["metadata"][key] for key in ("name", "namespace") if key in live["metadata"]}
+    content = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata, "status": live["status"]}
+    known = earlier.back_reported_status
+    if known is not None and known.observed_status and msgspec.json.decode(known.observed_status) == content:
+        return msgspec.structs.replace(found, back_reported_status=known)
+    mirrored = BackReportedStatus(
+        observed_status=msgspec.Raw(msgspec.json.encode(content)), observation_time=format_time(now)
+    )
+    return msgspec.structs.replace(found, back_reported_status=mirrored)
+
+
 def _track(outcome: Outcome) -> _Tracked:
     assert outcome.live is not None
     try:
@@ -251,11 +280,14 @@ def _all_reported(reported: int, total: int) -> Condition:
 
 
 def _fitting(status: WorkStatus, generation: int, now: datetime) -> WorkStatus:
-    """The status, without details where it would be too large to store."""
+    """The status, without details and without what it mirrors where it would be too large to store."""
     size = len(msgspec.json.encode(status))
     if size <= SIZE_LIMIT:
         return status
-    message = f"The status had {size} bytes and may have {SIZE_LIMIT}; details of drifts and differences are left out"
+    message = (
+        f"The status had {size} bytes and may have {SIZE_LIMIT}; details of drifts and differences, and the status of "
+        "objects, are left out"
+    )
     trimmed = Condition(STATUS_TRIMMED, "True", OVERSIZED, message, observed_generation=generation)
     return WorkStatus(
         conditions=set_condition(status.conditions, trimmed, now),
@@ -273,4 +305,5 @@ def _without_details(found: ManifestCondition) -> ManifestCondition:
         found,
         drift_details=None if drift is None else msgspec.structs.replace(drift, observed_drifts=_NO_DETAILS),
         diff_details=None if diff is None else msgspec.structs.replace(diff, observed_diffs=_NO_DETAILS),
+        back_reported_status=None,
     )

@@ -13,6 +13,7 @@ binding's status. Beside them, *evictions* take cluster-scoped placements off si
 from __future__ import annotations
 
 from collections.abc import Iterable
+from socket import gethostname
 from typing import cast
 
 from echelon.api.cluster import MemberCluster
@@ -20,6 +21,7 @@ from echelon.api.meta import Clock, KubeObject, Resource
 from echelon.api.placement import ClusterResourcePlacementStatus
 from echelon.api.work import Work
 from echelon.kube.controller import Controller, For, Request, Watches, generation_changed, labels_changed
+from echelon.kube.events import EventRecorder
 from echelon.kube.manager import Manager
 from echelon.placement import eviction
 from echelon.placement import scope as scopes
@@ -30,6 +32,7 @@ from echelon.placement.keeper import SnapshotKeeper
 from echelon.placement.overrides.choice import Overrides
 from echelon.placement.overrides.controllers import add_override_controllers, overrides_change, snapshots_change
 from echelon.placement.placements import PlacementReconciler
+from echelon.placement.report_back import StatusReporter
 from echelon.placement.rolling_update import RollingUpdateReconciler
 from echelon.placement.scheduler import Scheduler
 from echelon.placement.scope import Approval, Scope
@@ -43,10 +46,12 @@ __all__ = ["PlacementSettings", "add_controllers"]
 def add_controllers(manager: Manager, settings: PlacementSettings, clock: Clock) -> None:
     """Add the placement controllers of both scopes to a manager."""
     content = HubContent(manager.client, manager.cache)
+    events = EventRecorder(manager.client, "echelon.dev/placement", gethostname(), clock=clock)
+    manager.add_runnable("placement events", events.run)
     overrides = add_override_controllers(manager, settings.workers)
     for scope in (scopes.CLUSTER, scopes.NAMESPACED):
-        _add_scope(manager, content, overrides, scope, settings, clock)
-    eviction.add_controllers(manager, clock)
+        _add_scope(manager, content, overrides, scope, settings, clock, events)
+    eviction.add_controllers(manager, clock, events)
 
 
 def _add_scope(
@@ -56,11 +61,13 @@ def _add_scope(
     scope: Scope,
     settings: PlacementSettings,
     clock: Clock,
+    events: EventRecorder,
 ) -> None:
     client, cache = manager.client, manager.cache
     related = Related(cache, scope)
     keeper = SnapshotKeeper(client, related, scope)
-    placements = PlacementReconciler(client, cache, content, related, keeper, scope, settings, clock)
+    placements = PlacementReconciler(client, cache, content, related, keeper, scope, settings, clock, events)
+    reporter = StatusReporter(client, cache, content, related, events, namespaced=scope.placement.resource.namespaced)
     scheduler = Scheduler(client, cache, related, scope, clock)
     works = WorkGenerator(client, cache, related, keeper, overrides, scope, settings, clock)
     rolling = RollingUpdateReconciler(client, related, keeper, overrides, scope, clock)
@@ -105,7 +112,14 @@ def _add_scope(
             For(scope.binding),
             Watches(Work, lambda work: [Request(*binding_key(work))]),
             Watches(scope.snapshot, lambda obj: [Request(*b.key) for b in related.bindings(placement_key(obj))]),
+            Watches(scope.placement, works.of_placement, generation_changed),
             *snapshots_change(works.naming),
+            workers=settings.workers,
+        ),
+        Controller(
+            f"{scope.name}-report-back",
+            reporter.reconcile,
+            For(Work),
             workers=settings.workers,
         ),
         Controller(

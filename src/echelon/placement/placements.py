@@ -24,6 +24,7 @@ from echelon.api.snapshot import SchedulingPolicySnapshotSpec
 from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
+from echelon.kube.events import EventRecorder
 from echelon.kube.kinds import Key
 from echelon.placement import selection
 from echelon.placement.content import HubContent
@@ -37,6 +38,7 @@ from echelon.placement.selection import BadSelector, Object
 from echelon.placement.settings import PlacementSettings
 from echelon.placement.status import placement_status
 from echelon.placement.status_copy import StatusCopies, is_copied
+from echelon.placement.telling import tell, tell_cleaned_up
 from echelon.placement.views import status_view
 
 log = structlog.get_logger(__name__)
@@ -63,6 +65,7 @@ class PlacementReconciler:
         scope: Scope,
         settings: PlacementSettings,
         clock: Clock,
+        events: EventRecorder,
     ) -> None:
         self._client = client
         self._cache = cache
@@ -72,6 +75,7 @@ class PlacementReconciler:
         self._scope = scope
         self._settings = settings
         self._clock = clock
+        self._events = events
         self._copies = StatusCopies(client, cache, clock)
         self._paces: dict[Key, _Pace] = {}
 
@@ -107,6 +111,7 @@ class PlacementReconciler:
             await self._client.delete(self._scope.policy_snapshot, policy.key, missing_ok=True)
         rest = tuple(f for f in placement.metadata.finalizers if f != self._scope.placement_finalizer)
         await self._patch_metadata(placement, finalizers=rest)
+        tell_cleaned_up(self._events, placement)
 
     async def _hold(self, placement: Placement) -> Placement:
         """Both finalizers in one write: the scheduler's is put here, too, and taken off by the scheduler."""
@@ -226,6 +231,7 @@ class PlacementReconciler:
         if status != placement.status:
             await self._client.patch_status(placement, msgspec.structs.replace(placement, status=status))
             pace.status_written = now
+            tell(self._events, placement, status)
         if copy is not None and copy.refusal is not None:
             raise copy.refusal  # said on the placement, and tried again each time later
         return None

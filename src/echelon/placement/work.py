@@ -29,6 +29,7 @@ from echelon.api.placement import (
     DriftedResourcePlacement,
     EnvelopeIdentifier,
     FailedResourcePlacement,
+    ReportBackStrategy,
 )
 from echelon.api.work import ManifestCondition, Work, WorkloadTemplate, WorkSpec
 from echelon.placement.envelopes import kind_of_envelope
@@ -43,7 +44,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
     ``binding_name`` and ``binding`` are the binding, ``placement`` and ``namespace`` its placement, of
     which a cluster-scoped one has no namespace. ``labels`` are those of the member that overrides
-    look at, None when there are no overrides.
+    look at, None when there are no overrides. ``report_back`` is whether, and where to, the status of
+    the objects comes back.
     """
 
     binding_name: str
@@ -51,6 +53,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     placement: str
     namespace: str = ""
     labels: Mapping[str, str] | None = None
+    report_back: ReportBackStrategy | None = None
 
 
 def works_of(origin: Origin, content: Content) -> list[Work]:
@@ -95,6 +98,7 @@ def _work(
         spec=WorkSpec(
             workload=WorkloadTemplate(manifests=content.manifests),
             apply_strategy=origin.binding.apply_strategy,
+            report_back_strategy=origin.report_back,
         ),
     )
 
@@ -133,6 +137,7 @@ def is_up_to_date(wanted: Work, have: Work) -> bool:
         all(have.metadata.labels.get(key) == value for key, value in wanted.metadata.labels.items())
         and all(have.metadata.annotations.get(key) == value for key, value in wanted.metadata.annotations.items())
         and have.spec.apply_strategy == wanted.spec.apply_strategy
+        and have.spec.report_back_strategy == wanted.spec.report_back_strategy
         and _are_same(have.spec.workload.manifests, wanted.spec.workload.manifests)
     )
 

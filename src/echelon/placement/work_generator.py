@@ -23,7 +23,7 @@ from echelon.api.binding import BOUND, UNSCHEDULED, ResourceBindingStatus
 from echelon.api.cluster import MemberCluster
 from echelon.api.conditions import OVERRIDDEN, ROLLOUT_STARTED, WORK_SYNCHRONIZED, find_condition
 from echelon.api.meta import Clock, KubeObject
-from echelon.api.placement import NamespacedName
+from echelon.api.placement import NamespacedName, ReportBackStrategy
 from echelon.api.work import Work
 from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
@@ -38,7 +38,7 @@ from echelon.placement.overrides.choice import NoSuchSnapshot, Overrides
 from echelon.placement.overrides.patching import Member, OverrideFailed, label_keys
 from echelon.placement.pace import remaining
 from echelon.placement.rendering import SnapshotView, TooLarge, render
-from echelon.placement.scope import Binding, Scope, Snapshot
+from echelon.placement.scope import Binding, Placement, Scope, Snapshot
 from echelon.placement.settings import PlacementSettings
 
 
@@ -76,7 +76,7 @@ class WorkGenerator:
             await self._clean_up(binding, have)
             return None
         member = self._cache.get(MemberCluster, binding.spec.target_cluster)
-        if member is None or (member.metadata.deletion_timestamp is not None and not have):
+        if member is None or _takes_nothing(member, have):
             await self._forget_report(binding)
             return None  # the namespace goes with the member
         if binding.spec.state == UNSCHEDULED:
@@ -106,6 +106,10 @@ class WorkGenerator:
         have = [work for work in self._related.works(request.key) if work.key in keys]
         return await self._report(binding, have, busy=wrote)
 
+    def of_placement(self, placement: KubeObject) -> Iterable[Request]:
+        """The bindings of a placement."""
+        return [Request(*binding.key) for binding in self._related.bindings(placement.key)]
+
     def naming(self, snapshot: KubeObject) -> Iterable[Request]:
         """The bindings that name a snapshot of an override."""
         name = snapshot.metadata.name
@@ -125,15 +129,24 @@ class WorkGenerator:
         await self._client.patch_status(binding, forgotten, lock=True)
 
     async def _clean_up(self, binding: Binding, have: Sequence[Work]) -> None:
-        """Delete the Works and let the binding go once the member has removed what they placed."""
+        """Delete the Works and let the binding go once the member has removed, or abandoned, what they placed."""
+        abandon = is_abandoned(self._related.placement(placement_key(binding)))
         for work in have:
             if work.metadata.deletion_timestamp is None:
+                if abandon:
+                    await self._abandon(work)
                 await self._client.delete(Work, work.key, uid=work.metadata.uid, missing_ok=True)
         if have or names.WORK_CLEANUP not in binding.metadata.finalizers:
             return
         rest = tuple(f for f in binding.metadata.finalizers if f != names.WORK_CLEANUP)
         metadata = msgspec.structs.replace(binding.metadata, finalizers=rest)
         await self._client.patch_object(binding, msgspec.structs.replace(binding, metadata=metadata), lock=True)
+
+    async def _abandon(self, work: Work) -> None:
+        """Tell the agent that the objects of a Work stay when it goes."""
+        annotations = {**work.metadata.annotations, names.ABANDONED: "true"}
+        metadata = msgspec.structs.replace(work.metadata, annotations=annotations)
+        await self._client.patch_object(work, msgspec.structs.replace(work, metadata=metadata))
 
     async def _hold(self, binding: Binding) -> Binding:
         """Who gives a binding its snapshot puts the finalizer on with it; this is for those who did not."""
@@ -178,6 +191,7 @@ class WorkGenerator:
             placement=placement,
             namespace=namespace,
             labels={key: value for key, value in labels.items() if key in used} if overrides else None,
+            report_back=report_back_of(self._related.placement((namespace, placement))),
         )
         return works.works_of(origin, content)
 
@@ -244,6 +258,20 @@ class WorkGenerator:
         return None
 
 
+def is_abandoned(placement: Placement | None) -> bool:
+    """Whether a placement goes and leaves behind what it has placed."""
+    if placement is None or placement.metadata.deletion_timestamp is None:
+        return False
+    strategy = placement.spec.strategy.delete_strategy
+    return strategy is not None and strategy.propagation_policy == "Abandon"
+
+
+def report_back_of(placement: Placement | None) -> ReportBackStrategy | None:
+    """How the status of what a placement has placed comes back to the hub; None when it does not."""
+    strategy = None if placement is None else placement.spec.strategy.report_back_strategy
+    return None if strategy is None or strategy.type == "Disabled" else strategy
+
+
 def _carried_out(binding: Binding, wanted: Sequence[Work], have: Sequence[Work]) -> bool:
     """Whether a rollout was started before the binding changed, and the Works are what it calls for even so."""
     started = find_condition(binding.status.conditions, ROLLOUT_STARTED)
@@ -261,6 +289,12 @@ def _started(binding: Binding) -> bool:
         and started.status in ("True", "False")
         and started.observed_generation == binding.metadata.generation
     )
+
+
+def _takes_nothing(member: MemberCluster, have: Sequence[Work]) -> bool:
+    """Whether a member leaves and has no Works any more, or is to have none."""
+    empties = member.metadata.annotations.get(names.ON_LEAVE) == names.LEAVE_DELETE
+    return member.metadata.deletion_timestamp is not None and (empties or not have)
 
 
 def _is_refusal(error: ApiError) -> bool:

@@ -92,9 +92,9 @@ def judge(
         return Verdict(FAILED, allowed=True, evicted=binding)
     if budget is None:
         return Verdict(NO_BUDGET, allowed=True, evicted=binding)
+    if is_misconfigured(budget.spec, placement):
+        return Verdict(MISCONFIGURED)
     if policy.placement_type == "PickAll":
-        if not _suits_any_number(budget.spec):
-            return Verdict(MISCONFIGURED)
         return _by_budget(budget.spec, 0, bindings, binding)
     return _by_budget(budget.spec, policy.number_of_clusters or 0, bindings, binding)
 
@@ -137,8 +137,11 @@ def _by_budget(
     return Verdict(message, allowed=allowed, evicted=binding if allowed else None)
 
 
-def _suits_any_number(budget: DisruptionBudgetSpec) -> bool:
-    return budget.max_unavailable is None and not isinstance(budget.min_available, str)
+def is_misconfigured(budget: DisruptionBudgetSpec, placement: ClusterResourcePlacement) -> bool:
+    """Whether a budget can never let anything go, since its placement asks for no number of members."""
+    if effective(placement.spec.policy).placement_type != "PickAll":
+        return False
+    return budget.max_unavailable is not None or isinstance(budget.min_available, str)
 
 
 def _is_available(binding: ClusterResourceBinding) -> bool:
