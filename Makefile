@@ -4,8 +4,9 @@
 
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
+IMAGE ?= ghcr.io/echelon-fleet/echelon:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: demo test lint types contracts check bench soak crds clean help
+.PHONY: demo test lint types contracts check bench soak crds image clean help
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,9 +31,14 @@ soak: .venv/.synced  ## the long tests: kill loops, long runs
 bench: .venv/.synced  ## measure a fresh embedded hub against the budgets
 	$(BIN)/python -m bench
 
-crds: .venv/.synced  ## write deploy/crds and deploy/roles from what they are made of
+crds: .venv/.synced  ## write deploy/crds, deploy/roles and deploy/charts from what they are made of
 	$(BIN)/python -m echelon.api.crds deploy/crds
 	$(BIN)/python -m echelon.api.roles deploy/roles
+	$(BIN)/python -m echelon.hub.chart deploy/charts/echelon
+
+image:  ## build the image of hubs and agents, IMAGE=name:tag; needs Docker
+	@docker info >/dev/null 2>&1 || { echo "make image: no Docker daemon answers here; run it where one does" >&2; exit 1; }
+	docker build --tag $(IMAGE) .
 
 clean:  ## remove what the targets made
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -208,6 +208,11 @@ DEFINITIONS: Sequence[Definition] = (
     Definition(upgrade.ReleaseCatalog, "rc", (), OWN_VERSIONS, status=False),
 )
 
+OURS: Mapping[str, str] = {"app.kubernetes.io/part-of": "echelon"}
+"""Labels of a definition that tell whose it is: KubeFleet's have the same names."""
+KEPT: Mapping[str, str] = {"helm.sh/resource-policy": "keep"}
+"""Annotations of a definition: with it all objects of its kind would go, so nothing removes it by the way."""
+
 CATEGORIES: Mapping[str, Sequence[str]] = {
     cluster.GROUP: ("fleet", "fleet-cluster"),
     placement.GROUP: ("fleet", "fleet-placement"),
@@ -271,7 +276,7 @@ def manifest(definition: Definition) -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{resource.plural}.{resource.group}"},
+        "metadata": {"name": f"{resource.plural}.{resource.group}", "labels": dict(OURS), "annotations": dict(KEPT)},
         "spec": {
             "group": resource.group,
             "names": names(definition),

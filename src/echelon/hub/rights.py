@@ -34,7 +34,7 @@ def hub_rules() -> Rules:
         {"apiGroups": ["*"], "resources": ["*"], "verbs": _READ},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": _MANAGE},
         {"apiGroups": [RBAC], "resources": ["roles", "rolebindings"], "verbs": _MANAGE},
-        *map(msgspec.to_builtins, AGENT_RULES),
+        *msgspec.json.decode(msgspec.json.encode(AGENT_RULES)),
     ]
 
 

@@ -7,6 +7,7 @@ place in one list.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ import orjson
 
 from echelon.api.meta import Resource
 from echelon.kube.client import Client
-from echelon.kube.errors import AlreadyExists
+from echelon.kube.errors import AlreadyExists, Expired
 from echelon.kube.kinds import Unstructured
 
 DEFINITIONS = Unstructured(
@@ -31,7 +32,7 @@ async def install(client: Client, manifests: Sequence[Mapping[str, Any]]) -> Non
     await asyncio.gather(
         *(_install(client, _stamped(manifest), present.get(manifest["metadata"]["name"])) for manifest in manifests)
     )
-    await _wait_until_established(client, {manifest["metadata"]["name"] for manifest in manifests})
+    await wait_until_established(client, {manifest["metadata"]["name"] for manifest in manifests})
 
 
 def _stamped(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +55,9 @@ async def _install(client: Client, wanted: dict[str, Any], present: dict[str, An
         except AlreadyExists:
             present = await client.get(DEFINITIONS, wanted["metadata"]["name"])
     if _hash(present) != _hash(wanted):
-        metadata = {**present["metadata"], "annotations": {**_annotations(present), **_annotations(wanted)}}
+        labels = {**(present["metadata"].get("labels") or {}), **wanted["metadata"].get("labels", {})}
+        annotations = {**_annotations(present), **_annotations(wanted)}
+        metadata = {**present["metadata"], "labels": labels, "annotations": annotations}
         await client.update({**wanted, "metadata": metadata}, DEFINITIONS)
 
 
@@ -62,17 +65,25 @@ def _annotations(definition: Mapping[str, Any]) -> Mapping[str, str]:
     return definition["metadata"].get("annotations") or {}
 
 
-async def _wait_until_established(client: Client, names: set[str]) -> None:
+async def wait_until_established(client: Client, names: set[str]) -> None:
+    """Wait until the server serves the kinds of these definitions."""
     waiting = set(names)
-    async with client.watch(DEFINITIONS, initial_events=True) as watch:
-        async for event in watch:
-            if event.object is not None and _is_established(event.object):
-                waiting.discard(event.object["metadata"]["name"])
-            if not waiting:
-                break
+    while waiting:
+        listed = await client.list(DEFINITIONS)
+        waiting -= {found["metadata"]["name"] for found in listed.items if is_established(found)}
+        if not waiting:
+            break
+        with contextlib.suppress(Expired):  # then they are listed again
+            async with client.watch(DEFINITIONS, resource_version=listed.resource_version) as watch:
+                async for event in watch:
+                    if event.object is not None and is_established(event.object):
+                        waiting.discard(event.object["metadata"]["name"])
+                    if not waiting:
+                        break
     client.mapper.forget()
 
 
-def _is_established(definition: Mapping[str, Any]) -> bool:
+def is_established(definition: Mapping[str, Any]) -> bool:
+    """Whether the server serves the kind of a definition."""
     conditions = (definition.get("status") or {}).get("conditions") or ()
     return any(item["type"] == "Established" and item["status"] == "True" for item in conditions)
