@@ -32,7 +32,9 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.globals["asset"] = assets.address
-    made.filters.update(at=at, ago=ago, until=until, span=span, plural=plural, share=share, slug=slug, path=path)
+    made.filters.update(
+        at=at, ago=ago, until=until, span=span, seconds=seconds, plural=plural, share=share, slug=slug, path=path
+    )
     return made
 
 
@@ -89,6 +91,11 @@ def span(time: timedelta | None) -> str:
         elif parts:
             break
     return " ".join(parts[:2]) or "0 s"
+
+
+def seconds(count: int) -> str:
+    """A number of seconds as a duration."""
+    return span(timedelta(seconds=count))
 
 
 # -- words --------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from echelon.portal.page import Action, Page
-from echelon.portal.pages import approvals, members, overview, run_form, runs
+from echelon.portal.pages import approvals, members, overview, profiles, run_form, runs, strategies
 
 NAVIGATION: Sequence[tuple[str, str, str]] = (
     ("Overview", "/", "overview"),
@@ -20,7 +20,7 @@ NAVIGATION: Sequence[tuple[str, str, str]] = (
 )
 """What an entry is called, where it leads and the icon that it has; the name is a page's ``section``."""
 
-_MODULES = (overview, run_form, runs, approvals, members)
+_MODULES = (overview, run_form, runs, strategies, profiles, approvals, members)
 
 PAGES: Sequence[Page] = tuple(page for module in _MODULES for page in module.PAGES)
 ACTIONS: Sequence[Action] = tuple(action for module in _MODULES for action in getattr(module, "ACTIONS", ()))

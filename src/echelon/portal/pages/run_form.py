@@ -24,6 +24,7 @@ from echelon.api.meta import ObjectMeta
 from echelon.api.upgrade import ReleaseCatalog
 from echelon.explain.run_outline import run_outline
 from echelon.kube.errors import AlreadyExists, Invalid
+from echelon.portal.notes import made_by
 from echelon.portal.page import PLANNING, Action, Again, Form, Leads, Outcome, Page, Part, Shown, Visit
 from echelon.portal.pages.order_form import FIRST, StageFields, fields_of, order_of, stages_in
 from echelon.portal.rights import to
@@ -241,7 +242,7 @@ async def create(visit: Visit, form: Form) -> Outcome:
     if form.has("start"):
         wanted = visit.given.rules.started(wanted)
     try:
-        made = await visit.client.create(wanted)
+        made = await visit.client.create(made_by(visit, wanted))
     except AlreadyExists:
         return Again(_shown(visit, fields, [f"There is a run {fields.name} already; choose another name."]))
     except Invalid as error:

@@ -8,6 +8,7 @@ from echelon.api import names
 from echelon.api.fleet import Gate, SkipTarget, UpdateRun
 from echelon.api.upgrade import ClusterUpgrade
 from echelon.kube.errors import Conflict
+from echelon.portal.notes import changed_by
 from echelon.portal.page import PLANNING, Action, Done, Form, Leads, Outcome, Page, Refused, Region, Shown, Visit
 from echelon.portal.rendering import slug
 from echelon.portal.rights import to
@@ -75,7 +76,7 @@ async def _ask(visit: Visit, problems: Problems, changed: Change) -> None:
         if found := problems(run):
             raise Refused(found)
         try:
-            await visit.client.patch_object(run, changed(run), lock=True)
+            await visit.client.patch_object(run, changed_by(visit, changed(run)), lock=True)
         except Conflict:
             continue
         return

@@ -26,6 +26,7 @@
     return parts.join(" ") || "0 s";
   }
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const watch = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
   const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
   const dayOf = (moment) => moment.toDateString();
@@ -56,7 +57,8 @@
       bar.setAttribute("width", `${Math.max(0.3, now - Number(bar.dataset.grows))}%`);
     }
     for (const tick of chart.querySelectorAll("[data-tick]")) {
-      const text = words(new Date(1000 * Number(tick.dataset.tick)), "at");
+      const moment = new Date(1000 * Number(tick.dataset.tick));
+      const text = "seconds" in chart.dataset ? watch.format(moment) : words(moment, "at");
       if (tick.textContent !== text) tick.textContent = text;
     }
   }

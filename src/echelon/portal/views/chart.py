@@ -68,6 +68,7 @@ class Chart(Struct, frozen=True, kw_only=True):
     end: int
     rows: tuple[Row, ...]
     ticks: tuple[Tick, ...]
+    has_seconds: bool
 
 
 def chart(spans: Sequence[Span], now: datetime) -> Chart | None:
@@ -81,11 +82,13 @@ def chart(spans: Sequence[Span], now: datetime) -> Chart | None:
     end = max(end, begin + timedelta(seconds=10))
     end += (end - begin) * 0.03
     axis = _Axis(begin, end)
+    ticks = tuple(_ticks(axis))
     return Chart(
         begin=int(begin.timestamp()),
         end=int(end.timestamp()) + 1,
         rows=tuple(_row(span, axis) for span in spans),
-        ticks=tuple(_ticks(axis)),
+        ticks=ticks,
+        has_seconds=any(tick.moment % 60 for tick in ticks),
     )
 
 
