@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
@@ -15,8 +14,8 @@ from echelon.membership.members import LEAVE_DEADLINE
 from echelon.placement import PlacementSettings
 from echelon.upgrade import UpgradeSettings, providers
 from echelon.upgrade.providers import HubCatalogue, ProviderSettings
+from echelon.upgrade.providers.builtin import BuiltIn
 from echelon.upgrade.providers.contract import Provider
-from echelon.upgrade.providers.external import Commands, ExternalProvider, Webhooks
 
 GivenProviders = Callable[[HubCatalogue], Mapping[str, Provider]]
 
@@ -42,20 +41,8 @@ def add_controllers(
     placement.add_controllers(manager, settings.placement, clock)
     upgrade.add_controllers(manager, settings.upgrade, clock)
     catalogue = HubCatalogue(manager.cache, clock)
-    built_in = {**_built_in(manager, settings.providers, clock), **given(catalogue)}
-    kept = {scheme: provider for scheme, provider in built_in.items() if scheme not in settings.providers.disabled}
+    built_in = BuiltIn(manager.client, settings.providers, clock)
+    manager.add_runnable("upgrade-providers", built_in.run)
+    found = {**built_in.providers, **given(catalogue)}
+    kept = {scheme: provider for scheme, provider in found.items() if scheme not in settings.providers.disabled}
     providers.add_controllers(manager, kept, catalogue, settings.providers, clock)
-
-
-def _built_in(manager: Manager, settings: ProviderSettings, clock: Clock) -> Mapping[str, Provider]:
-    """The providers that every hub has, by scheme; what they hold open is closed when the manager stops."""
-    webhooks = Webhooks(settings.webhooks, clock)
-
-    async def hold_open() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await webhooks.close()
-
-    manager.add_runnable("upgrade-providers", hold_open)
-    return {"exec": ExternalProvider(Commands(settings.commands)), "webhook": ExternalProvider(webhooks)}

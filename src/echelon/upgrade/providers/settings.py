@@ -1,13 +1,14 @@
 """Settings of the controller of upgrades and of the providers that are built in.
 
-``read_settings`` takes them from a YAML file, in camel case::
+They are a part of the settings of a hub (see ``echelon.hub.settings``), in camel case::
 
-    stoppedClusters: Wait
-    aws: {profile: fleet}
-    commands:
-      talos: {command: [/usr/local/bin/upgrade-talos], timeout: 30}
-    webhooks:
-      onprem: {url: https://upgrades.example.com/hook, secretFile: /var/run/secrets/hook/key}
+    providers:
+      stoppedClusters: Wait
+      aws: {profile: fleet}
+      commands:
+        talos: {command: [/usr/local/bin/upgrade-talos], timeout: 30}
+      webhooks:
+        onprem: {url: https://upgrades.example.com/hook, secretFile: /var/run/secrets/hook/key}
 
 None of them is a secret: clouds are asked with the credentials that their SDKs find around the process,
 and the key that signs webhooks is in a file.
@@ -17,16 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-import yaml
 
 from echelon.kube.backoff import Backoff
-
-
-class BadSettings(ValueError):
-    """A file of settings cannot be used; the message says why."""
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -120,22 +116,3 @@ class ProviderSettings(_Settings, frozen=True, kw_only=True):
     plans: PlanSettings = PlanSettings()
     commands: Mapping[str, CommandSettings] = {}
     webhooks: Mapping[str, WebhookSettings] = {}
-
-
-def read_settings(path: Path) -> ProviderSettings:
-    """Read a file of settings.
-
-    Raises:
-        BadSettings: there is no such file, or something in it is no setting or no value for one.
-    """
-    try:
-        content: Any = yaml.safe_load(path.read_text())
-        return msgspec.convert(content or {}, ProviderSettings, dec_hook=_path)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
-        raise BadSettings(f"{path}: {error}") from error
-
-
-def _path(type_: type[Any], value: Any) -> Any:
-    if type_ is Path and isinstance(value, str):
-        return Path(value)
-    raise NotImplementedError(f"{type_.__name__} is no type of a setting")

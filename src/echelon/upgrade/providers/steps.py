@@ -13,7 +13,8 @@ whenever the same step of the same upgrade is begun, for platforms that know suc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from typing import Protocol
 from urllib.parse import parse_qsl, urlencode
 
@@ -162,13 +163,25 @@ def _newer_image(pool: NodePool, images: dict[str, ImageVersion]) -> ImageVersio
     return wanted if wanted is not None and present < wanted else None
 
 
+def waiting_for(step: Step) -> str:
+    """The handle of a step that somebody else has begun, by which its end can be awaited."""
+    return str(Handle(key="other", operation=Operation(), step=step))
+
+
+Changes = Callable[[Member], AsyncGenerator[None]]
+"""Something at once and whenever a member may have changed."""
+
+
 class SteppedProvider:
-    """Satisfies ``Provider`` for a ``Platform``."""
+    """Satisfies ``Provider`` for a ``Platform``; with ``changes``, it can be watched."""
 
-    watches = False
-
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, changes: Changes | None = None) -> None:
         self._platform = platform
+        self._changes = changes
+
+    @property
+    def watches(self) -> bool:
+        return self._changes is not None
 
     async def observe(self, member: Member) -> Observation:
         return await self._platform.observe(member)
@@ -220,8 +233,17 @@ class SteppedProvider:
         return replace(at, step=left[0], operation_id=operation_id, nodes_done=done)
 
     async def watch(self, member: Member, handle: str) -> AsyncIterator[Progress]:
-        yield await self.poll(member, handle)
-        raise ProviderError(Code.UNSUPPORTED, "this platform cannot be watched")
+        if self._changes is None:
+            raise ProviderError(Code.UNSUPPORTED, "this platform cannot be watched")
+        seen: Progress | None = None
+        async with aclosing(self._changes(member)) as changes:
+            async for _ in changes:
+                progress = await self.poll(member, handle)
+                if progress != seen:
+                    yield progress
+                if progress.ended:
+                    return
+                seen, handle = progress, progress.handle or handle
 
     async def abort(self, member: Member, handle: str) -> bool:
         """Platforms of this kind begin at once; steps that were not begun are never begun if nobody polls."""
