@@ -81,6 +81,7 @@ class ManagedClusters:
 
     async def put(self, question: Question) -> Reply:
         """Remember what a cluster is to consist of."""
+        token = bearer(question.request)
         if not is_name(question.names["name"].lower(), _LONGEST):
             raise invalid(f"{question.names['name']!r} is no name of a member to be", "name")
         cluster = described(question.body)
@@ -88,10 +89,11 @@ class ManagedClusters:
         if not isinstance(tags, Mapping) or not all(isinstance(value, str) for value in tags.values()):
             raise invalid("want an object of texts", "tags")
         id_ = _id(question)
-        async with self._directory.connect(self._directory.own(), bearer(question.request)) as client:
+        async with self._directory.connect(self._directory.own(), token) as client:
             try:
-                cluster = await _with_version(client, cluster)
                 namespace, name = _key(id_)
+                present = await found(client.get(CONFIG_MAPS, (namespace, name)))
+                cluster = await _with_version(client, cluster)
                 await ensure_namespace(client, namespace)
                 data = {"id": id_, "cluster": json.dumps(cluster), "tags": json.dumps(tags)}
                 metadata = {"name": name, "namespace": namespace, "labels": {LABEL: "true"}}
@@ -100,7 +102,7 @@ class ManagedClusters:
             except ApiError as error:
                 raise from_hub(error, {}) from error
         _, member = await self._find(question)
-        return Reply(status=201, body=cluster_to(id_, cluster, tags, member))
+        return Reply(status=201 if present is None else 200, body=cluster_to(id_, cluster, tags, member))
 
     async def delete(self, question: Question) -> Reply:
         """Forget a cluster; a member of a fleet stays one."""

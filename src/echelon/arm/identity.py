@@ -63,7 +63,7 @@ class Codes:
         now = self._clock.now()
         self._waiting = {code: found for code, found in self._waiting.items() if found.until > now}
         if len(self._waiting) >= MAX_WAITING:
-            raise Refused("temporarily_unavailable", "Too many people are about to sign in; try again in a while.", 503)
+            raise Refused("temporarily_unavailable", "Too many people are about to sign in; try again in a while.", 429)
         code = secrets.token_urlsafe(32)
         typed = "".join(secrets.choice(_ALPHABET) for _ in range(9))
         self._waiting[code] = _Waiting(typed, client_id, now + timedelta(seconds=CODE_SECONDS))
