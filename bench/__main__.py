@@ -10,7 +10,7 @@ import sys
 
 from bench.figures import Figure, table
 
-SCENARIOS = ("startup", "overhead", "fleet", "upgrade", "apiserver", "idle")
+SCENARIOS = ("startup", "overhead", "fleet", "upgrade", "apiserver", "arm", "idle")
 LONG = ("thousand", "hundred", "restart")
 
 

@@ -21,6 +21,7 @@ from echelon.arm.directory import CONFIG_MAPS, Directory, read_record
 from echelon.arm.errors import ArmError, from_hub, invalid, not_found
 from echelon.arm.handlers.fleets import ensure_namespace
 from echelon.arm.ids import is_name
+from echelon.arm.paging import page
 from echelon.arm.requests import bearer
 from echelon.arm.router import Route
 from echelon.arm.translation.clusters import cluster_to, described, pools_to
@@ -72,12 +73,15 @@ class ManagedClusters:
             prefix += f"resourcegroups/{question.names['group']}/".lower()
         stored, members = await self._all(question)
         known = {key: Stored(id_, {}, {}) for key, (id_, _) in members.items()} | stored
-        shown = [
-            cluster_to(cluster.id, cluster.cluster, cluster.tags, members.get(key, _NOBODY)[1])
-            for key, cluster in sorted(known.items())
-            if key.startswith(prefix)
-        ]
-        return Reply(body={"value": shown})
+        chosen = [key for key in known if key.startswith(prefix)]
+
+        def shown(key: str) -> dict[str, Any]:
+            cluster = known[key]
+            return cluster_to(cluster.id, cluster.cluster, cluster.tags, members.get(key, _NOBODY)[1])
+
+        request = question.request
+        address = f"{question.base}{request.url.path}"
+        return Reply(body=page(chosen, str, request.query_params, address, shown))
 
     async def put(self, question: Question) -> Reply:
         """Remember what a cluster is to consist of."""
