@@ -229,3 +229,35 @@ def test_what_is_left_to_do_takes_no_notice_of_what_is_under_way():
 
 def test_nothing_may_be_left():
     assert work_left(spec("ControlPlaneOnly", "1.30.0"), seen(), offers()) == Operation()
+
+
+# what some platforms have and others have not
+
+
+def test_a_stopped_cluster_is_skipped_or_waited_for():
+    stopped = seen("1.30.0", running=False)
+    assert isinstance(assess(spec("Full", "1.30.4"), stopped, offers()), Skip)
+    found = assess(spec("Full", "1.30.4"), stopped, offers(), await_start=True)
+    assert isinstance(found, Wait)
+    assert found.code is Code.STOPPED
+
+
+def test_a_platform_of_minor_versions_is_asked_for_one():
+    minors = offers("1.30", "1.31")
+    assert assess(spec("ControlPlaneOnly", "1.31"), seen("1.30"), minors) == Begin(
+        Operation(control_plane_version="1.31")
+    )
+    refused = assess(spec("ControlPlaneOnly", "1.31.4"), seen("1.30"), minors)
+    assert refused == Refuse(
+        Code.INVALID_VERSION,
+        "the cluster's platform chooses patches itself: ask for Kubernetes 1.31, not for 1.31.4",
+    )
+
+
+def test_an_image_that_is_no_longer_offered_is_refused_and_one_that_is_not_yet_is_waited_for():
+    only = offers(images=("U-3.0",))
+    gone = assess(spec("NodeImageOnly", None, "U-2.0"), seen(), only)
+    assert gone == Refuse(
+        Code.IMAGE_NOT_AVAILABLE, "the node image U-2.0 is no longer available; the oldest that is, is U-3.0"
+    )
+    assert isinstance(assess(spec("NodeImageOnly", None, "U-4.0"), seen(), only), Wait)

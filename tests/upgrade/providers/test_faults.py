@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from typing import ClassVar
 
+from msgspec.structs import replace
+
+from echelon.api.fleet import ErrorDetail
 from echelon.kube.backoff import Backoff
 from echelon.upgrade.providers import ProviderSettings
 from echelon.upgrade.providers.contract import Code, Finding, Member, Operation, Progress, ProviderError
@@ -246,3 +250,56 @@ async def test_progress_is_written_once_in_a_while(bare_world: World, member: Si
         await bare_world.ended()
     by_controller = [path for user, _, path in bare_world.hub.writes[before:] if user == "controllers"]
     assert len(by_controller) <= 5  # finalizer, starting, handle, a glimpse of the way, the end
+
+
+async def test_a_platform_that_says_when_to_come_back_is_left_alone_until_then(
+    bare_world: World, member: SimulatedMember
+) -> None:
+    moments: list[float] = []
+
+    class Throttled(Wrapped):
+        async def observe(self, member_: Member) -> object:
+            moments.append(bare_world.hub.clock.now().timestamp())
+            if len(moments) == 1:
+                raise ProviderError(Code.THROTTLED, "too many requests", retryable=True, retry_after=77.0)
+            return await self.inner.observe(member_)
+
+    async with bare_world.provided(wrap=Throttled):
+        await bare_world.upgrade("ControlPlaneOnly")
+        await bare_world.until(lambda: bare_world.status().error is not None)
+        assert bare_world.status().error == ErrorDetail(code="Throttled", message="too many requests")
+        await bare_world.ended()
+    assert moments[1] - moments[0] >= 77.0
+
+
+async def test_a_handle_that_changes_is_kept(bare_world: World, member: SimulatedMember) -> None:
+    """It is written at once, however short ago the last write was; the next life of the process goes on from it."""
+
+    class Renaming(Wrapped):
+        watches = False
+        polled: ClassVar[list[str]] = []
+
+        async def poll(self, member_: Member, handle: str) -> Progress:
+            Renaming.polled.append(handle)
+            progress = await self.inner.poll(member_, handle.partition("#")[0])
+            return progress if "#" in handle or progress.ended else replace(progress, handle=f"{handle}#2")
+
+    Renaming.polled.clear()
+    async with bare_world.provided(ProviderSettings(progress_interval=1e6), wrap=Renaming):
+        await bare_world.upgrade("ControlPlaneOnly")
+        await bare_world.until(lambda: bare_world.status().operation_id.endswith("#2"))
+    async with bare_world.provided(wrap=Renaming):
+        await bare_world.ended()
+    assert ["#2" in handle for handle in Renaming.polled] == [False] + [True] * (len(Renaming.polled) - 1)
+
+
+async def test_a_stopped_cluster_is_waited_for_if_so_set(bare_world: World, member: SimulatedMember) -> None:
+    await member.edit(running="false")
+    async with bare_world.provided(ProviderSettings(stopped_clusters="Wait")):
+        await bare_world.upgrade()
+        await bare_world.until(lambda: bare_world.status().error is not None)
+        assert bare_world.status().error == ErrorDetail(
+            code="ClusterStopped", message="Waiting for the cluster, which is stopped, to be started"
+        )
+        await member.edit(running="true")
+        await bare_world.ended()
