@@ -40,16 +40,21 @@ class Binder:
         changed = msgspec.structs.replace(binding, metadata=metadata, spec=spec)
         return await self._client.patch_object(binding, changed, lock=True)
 
-    async def mark(self, binding: Binding, status: ConditionStatus, reason: str, message: str) -> Binding:
+    async def mark(
+        self, binding: Binding, status: ConditionStatus, reason: str, message: str, *, anew: bool = False
+    ) -> Binding:
         """Set the condition RolloutStarted for the binding as it is now; no write when it says so already.
 
-        Its time is that of the last change of what the binding was given, though it was True before.
+        Its time is that of the last change of what the binding was given, though it was True before. ``anew``:
+        what the member has is made anew though the spec stays, so what was reported of it counts no more.
         """
         generation = binding.metadata.generation
         condition = Condition(ROLLOUT_STARTED, status, reason, message, observed_generation=generation)
         before = binding.status.conditions
         present = find_condition(before, ROLLOUT_STARTED)
-        if present is not None and present.observed_generation != generation:
+        if anew:
+            before = ()
+        elif present is not None and present.observed_generation != generation:
             fresh = msgspec.structs.replace(present, last_transition_time="")
             before = tuple(fresh if item is present else item for item in before)
         conditions = set_condition(before, condition, self._clock.now())
@@ -63,3 +68,8 @@ def is_started(binding: Binding) -> bool:
     return (
         started is not None and started.status == "True" and started.observed_generation == binding.metadata.generation
     )
+
+
+def has_note(binding: Binding, note: Mapping[str, str]) -> bool:
+    """Whether a binding says all of a note."""
+    return all(binding.metadata.annotations.get(key) == value for key, value in note.items())

@@ -8,18 +8,19 @@ whose availability cannot be tracked has had its time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import structlog
 
+from echelon.api import names
 from echelon.api.binding import BOUND, UNSCHEDULED, ResourceBindingSpec
 from echelon.api.cluster import MemberCluster
 from echelon.api.meta import Clock, KubeObject
 from echelon.api.placement import ApplyStrategy, RollingUpdateConfig
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
-from echelon.placement.binder import Binder, is_started
+from echelon.placement.binder import EMPTY, Binder, has_note, is_started
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
 from echelon.placement.overrides.choice import Choice, Overrides, SnapshotAwaited
@@ -73,14 +74,19 @@ class RollingUpdateReconciler:
             return None  # it comes as a change, too
         bindings = list(self._related.bindings(placement.key))
         wanted = {b.metadata.name: self._wanted(b, placement, snapshot.metadata.name, choice) for b in bindings}
+        notes = {name: self._note(spec) for name, spec in wanted.items()}
         decided = pace(
             bindings,
-            {b.metadata.name: wanted[b.metadata.name] != _with_strategy(b, wanted[b.metadata.name]) for b in bindings},
+            {
+                b.metadata.name: wanted[b.metadata.name] != _with_strategy(b, wanted[b.metadata.name])
+                or not has_note(b, notes[b.metadata.name])
+                for b in bindings
+            },
             _target(placement, bindings),
             placement.spec.strategy.rolling_update or RollingUpdateConfig(),
             self._clock.now(),
         )
-        await self._carry_out(placement, decided, wanted)
+        await self._carry_out(placement, decided, wanted, notes)
         return None if decided.wait is None else Result(requeue_after=decided.wait.total_seconds())
 
     def concerned_by_override(self, _: KubeObject) -> Iterable[Request]:
@@ -109,13 +115,25 @@ class RollingUpdateReconciler:
             apply_strategy=strategy,
         )
 
-    async def _carry_out(self, placement: Placement, decided: Pace, wanted: dict[str, ResourceBindingSpec]) -> None:
+    def _note(self, wanted: ResourceBindingSpec) -> Mapping[str, str]:
+        """What is noted on a binding beside its spec: the labels of its member that its overrides look at."""
+        labels = self._overrides.labels_of_note(wanted)
+        return EMPTY if labels is None else {names.OVERRIDE_LABELS: labels}
+
+    async def _carry_out(
+        self,
+        placement: Placement,
+        decided: Pace,
+        wanted: Mapping[str, ResourceBindingSpec],
+        notes: Mapping[str, Mapping[str, str]],
+    ) -> None:
         for binding in decided.delete:
             await self._client.delete(self._scope.binding, binding.key, uid=binding.metadata.uid, missing_ok=True)
         for binding in decided.update:
             log.info("member updated", placement=placement.metadata.name, member=binding.spec.target_cluster)
-            given = await self._binder.give(binding, wanted[binding.metadata.name])
-            await self._binder.mark(given, "True", *_STARTED)
+            name = binding.metadata.name
+            given = await self._binder.give(binding, wanted[name], notes[name])
+            await self._binder.mark(given, "True", *_STARTED, anew=given.spec == binding.spec)
         for binding in decided.blocked:
             await self._block(binding, wanted[binding.metadata.name])
         handled = {b.metadata.name for b in (*decided.delete, *decided.update, *decided.blocked)}

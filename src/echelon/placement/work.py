@@ -18,7 +18,6 @@ from itertools import islice
 from typing import Literal, TypedDict
 
 import msgspec
-import orjson
 
 from echelon.api import names
 from echelon.api.binding import ResourceBindingSpec, ResourceBindingStatus
@@ -33,6 +32,7 @@ from echelon.api.placement import (
 )
 from echelon.api.work import ManifestCondition, Work, WorkloadTemplate, WorkSpec
 from echelon.placement.envelopes import kind_of_envelope
+from echelon.placement.overrides.choice import labels_text
 from echelon.placement.rendering import Content, EnvelopeView, SnapshotView
 
 REPORT_LIMIT = 100
@@ -61,7 +61,7 @@ def works_of(origin: Origin, content: Content) -> list[Work]:
     base = names.work_base(origin.placement, origin.namespace)
     annotations = marks(origin.binding)
     if origin.labels is not None:
-        annotations[names.OVERRIDE_LABELS] = orjson.dumps(origin.labels, option=orjson.OPT_SORT_KEYS).decode()
+        annotations[names.OVERRIDE_LABELS] = labels_text(origin.labels)
     works = [_work(origin, names.work(base, part.sub_index), part, {}, annotations) for part in content.parts]
     for envelope in content.envelopes:
         found = envelope.identifier
@@ -120,15 +120,6 @@ def made_from(binding: ResourceBindingSpec, works: Iterable[Work]) -> list[Work]
     """Those of a binding's Works that were made from what it names."""
     wanted = marks(binding)
     return [work for work in works if all(work.metadata.annotations.get(key) == value for key, value in wanted.items())]
-
-
-def labels_used(work: Work) -> Mapping[str, str] | None:
-    """The labels of the member from which a Work was made; None when it says nothing of them."""
-    text = work.metadata.annotations.get(names.OVERRIDE_LABELS)
-    try:
-        return None if text is None else msgspec.json.decode(text, type=dict[str, str])
-    except msgspec.DecodeError:
-        return None  # somebody wrote something else there: made anew, it says them again
 
 
 def is_up_to_date(wanted: Work, have: Work) -> bool:

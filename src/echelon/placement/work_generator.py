@@ -6,9 +6,9 @@ to another policy, since the Works still are what it calls for. A member that an
 the hub one write of the binding's status: work generation gives the report a moment
 (``report_delay``) before it writes that the member is still busy.
 
-What cannot be made (an override does not fit, an envelope holds what it must not) leaves the Works as
-they are and is said on the binding; it is tried again when a snapshot changes. Works that were made
-from what the binding names are made again from the labels that the member had then: see ``work``.
+What cannot be made (an override does not fit, an envelope holds what it must not, the snapshot is gone)
+leaves the Works as they are and is said on the binding; it is tried again when a snapshot changes. Works are
+made from the labels that the member had when the binding was given its overrides: see ``overrides.choice``.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from echelon.api.work import Work
 from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
-from echelon.kube.errors import AlreadyExists, ApiError, Conflict, TooManyRequests
+from echelon.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, TooManyRequests
 from echelon.kube.kinds import Key
 from echelon.placement import work as works
 from echelon.placement.envelopes import BadEnvelope
 from echelon.placement.index import Related, placement_key
 from echelon.placement.keeper import SnapshotKeeper, index_of
-from echelon.placement.overrides.choice import NoSuchSnapshot, Overrides
+from echelon.placement.overrides.choice import NoSuchSnapshot, Overrides, labels_noted
 from echelon.placement.overrides.patching import Member, OverrideFailed, label_keys
 from echelon.placement.pace import remaining
 from echelon.placement.rendering import SnapshotView, TooLarge, render
@@ -92,7 +92,8 @@ class WorkGenerator:
             await self._fail(binding, WORK_SYNCHRONIZED, problem)
             return None
         if wanted is None:
-            return None  # the snapshot is not whole yet, or gone: its arrival comes as a change
+            await self._say_what_is_missing(binding)
+            return None  # its arrival comes as a change
         if not (_started(binding) or _carried_out(binding, wanted, have)):
             return None
         binding = await self._hold(binding)
@@ -168,9 +169,9 @@ class WorkGenerator:
         namespace, placement = placement_key(binding)
         master = self._related.snapshot((namespace, binding.spec.resource_snapshot_name))
         parts = None if master is None else self._keeper.parts((namespace, placement), index_of(master))
-        if master is None or parts is None:
-            return None
         made = works.made_from(binding.spec, have)
+        if master is None or parts is None:
+            return made if made and _is_synchronized(binding) else None
         try:
             overrides = self._overrides.named(binding.spec)
         except NoSuchSnapshot:
@@ -195,10 +196,21 @@ class WorkGenerator:
         )
         return works.works_of(origin, content)
 
+    async def _say_what_is_missing(self, binding: Binding) -> None:
+        """Say on the binding that its snapshot is gone, once the server says so too: the cache may be behind."""
+        if not _started(binding):
+            return
+        key = (binding.metadata.namespace, binding.spec.resource_snapshot_name)
+        try:
+            await self._client.get(self._scope.snapshot, key)
+        except NotFound:
+            problem = LookupError(f"the resource snapshot {key[1]}, which the binding names, is gone")
+            await self._fail(binding, WORK_SYNCHRONIZED, problem)
+
     def _labels(self, binding: Binding, made: Sequence[Work]) -> Mapping[str, str]:
-        """The labels of the member for which a binding's Works are made: those of then, where some were made."""
-        used = next((labels for work in made if (labels := works.labels_used(work)) is not None), None)
-        return self._overrides.labels(binding.spec.target_cluster) if used is None else used
+        """The labels of the member for which a binding's Works are made: those noted when it got its overrides."""
+        noted = next((labels for obj in (binding, *made) if (labels := labels_noted(obj)) is not None), None)
+        return self._overrides.labels(binding.spec.target_cluster) if noted is None else noted
 
     async def _synchronize(self, wanted: Sequence[Work], have: Sequence[Work]) -> bool:
         """Make the Works what they have to be; whether any was changed."""
@@ -279,6 +291,12 @@ def _carried_out(binding: Binding, wanted: Sequence[Work], have: Sequence[Work])
         return False
     present = {work.key: work for work in have if work.metadata.deletion_timestamp is None}
     return all(work.key in present and works.is_up_to_date(work, present[work.key]) for work in wanted)
+
+
+def _is_synchronized(binding: Binding) -> bool:
+    """Whether all Works of a binding were written once."""
+    condition = find_condition(binding.status.conditions, WORK_SYNCHRONIZED)
+    return condition is not None and condition.status == "True"
 
 
 def _started(binding: Binding) -> bool:

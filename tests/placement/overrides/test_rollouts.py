@@ -153,6 +153,32 @@ async def test_a_member_that_gets_another_label(hub: Hub, agents: FakeAgents) ->
     await hub.until(lambda: value(hub, "a") == "p")
 
 
+async def test_another_value_of_a_label_goes_out_a_few_members_at_a_time(hub: Hub, agents: FakeAgents) -> None:
+    """The overrides stay the same ones; what they make of an object does not."""
+    await members(hub, "a", "b")
+    label = patch(operation("replace", "/data/key", "${MEMBER-CLUSTER-LABEL-KEY-tier}"))
+    for name in "ab":
+        await hub.edit(MemberCluster, name, {"metadata": {"labels": {"tier": "one"}}})
+    await write(hub, ResourceOverride, "settings", label)
+    await roll(hub, rolling_update=RollingUpdateConfig(max_unavailable=1))
+    await available(hub)
+    await hub.pass_time(10)
+    writes = len(hub.writes)
+    await hub.pass_time(60)
+    assert len(hub.writes) == writes
+    agents.otherwise = Behaviour.NOT_YET
+    for name in "ab":
+        await hub.edit(MemberCluster, name, {"metadata": {"labels": {"tier": "two", "other": "label"}}})
+    await hub.until(lambda: value(hub, "a") == "two")
+    await hub.pass_time(20)
+    assert value(hub, "b") == "one"
+    assert not hub.is_placement("Available", "True")
+    agents.otherwise = Behaviour.AVAILABLE
+    agents.behave("a", Behaviour.AVAILABLE)
+    await hub.until(lambda: value(hub, "b") == "two")
+    await available(hub)
+
+
 async def test_an_override_that_is_written_first_is_never_missed(hub: Hub, agents: FakeAgents) -> None:
     """However late its snapshot: the member gets nothing before."""
     await members(hub, "a")
@@ -252,6 +278,25 @@ class TestStagedRuns:
         (work,) = hub.works("a")
         await hub.admin.patch(Work, work.key, MergePatch({"spec": {"workload": {"manifests": []}}}))
         await hub.until(lambda: value(hub, "a") == "test")
+
+    async def test_the_next_run_brings_another_value_of_a_label(self, hub: Hub, agents: FakeAgents) -> None:
+        """Also one of the same snapshot, which waits for the member as any run does."""
+        await self.prepare(hub, "a")
+        label = patch(operation("replace", "/data/key", "${MEMBER-CLUSTER-LABEL-KEY-tier}"))
+        await hub.edit(MemberCluster, "a", {"metadata": {"labels": {"tier": "one"}}})
+        await write(hub, ResourceOverride, "o", label)
+        await hub.start("first")
+        await hub.succeeded("first")
+        await hub.edit(MemberCluster, "a", {"metadata": {"labels": {"tier": "two"}}})
+        await hub.pass_time(30)
+        assert value(hub, "a") == "one"
+        agents.otherwise = Behaviour.NOT_YET
+        await hub.start("second", index="0")
+        await hub.until(lambda: value(hub, "a") == "two")
+        await hub.pass_time(30)
+        assert hub.is_run("Progressing", "True", name="second")
+        agents.behave("a", Behaviour.AVAILABLE)
+        await hub.succeeded("second")
 
     async def test_an_override_that_goes_leaves_what_was_made_from_it(self, hub: Hub, agents: FakeAgents) -> None:
         await self.prepare(hub, "a")

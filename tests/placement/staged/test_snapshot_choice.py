@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from echelon.api.conditions import find_condition
 from echelon.api.work import Work
 from echelon.placement import PlacementSettings
 
-from ..agents import FakeAgents
-from ..hub import Hub, stage
+from ..agents import Behaviour, FakeAgents
+from ..hub import APPROVAL, Hub, stage
 from .conftest import Prepare
 
 
@@ -129,3 +130,29 @@ async def test_a_snapshot_that_is_deleted_under_a_run_stops_nothing_that_has_it(
     await hub.delete(hub.scope.snapshot, "web-0-snapshot")
     await hub.pass_time(10)
     assert hub.all(Work) == works
+    agents.behave("a", Behaviour.NOT_YET)
+    await hub.until(lambda: find_condition(hub.binding("a").status.conditions, "Available").status == "False")  # type: ignore[union-attr]
+
+
+async def test_a_snapshot_that_is_deleted_before_its_member_is_reached(
+    hub: Hub, agents: FakeAgents, prepare: Prepare
+) -> None:
+    """The run waits, and the binding and the placement say for what."""
+    await prepare("a", contents=2)
+    await hub.plan(stage("all", APPROVAL))
+    await hub.start(index="0")
+    await hub.until(lambda: hub.find(hub.scope.approval, "first-before-all"))
+    await hub.delete(hub.scope.snapshot, "web-0-snapshot")
+    await hub.approve("first-before-all")
+    await hub.until(lambda: find_condition(hub.binding("a").status.conditions, "WorkSynchronized"))
+    condition = find_condition(hub.binding("a").status.conditions, "WorkSynchronized")
+    assert condition is not None
+    assert (condition.status, condition.reason) == ("False", "SyncWorkFailed")
+    assert condition.message == (
+        "Failed to synchronize the work to the latest: the resource snapshot web-0-snapshot, which the binding names, "
+        "is gone"
+    )
+    assert not hub.works("a")
+    await hub.start("second", index="1")
+    await hub.approve("second-before-all")
+    await hub.succeeded("second")

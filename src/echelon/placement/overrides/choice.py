@@ -4,6 +4,10 @@ What is read is the shared cache. An override counts by its newest snapshot. Whi
 of an override does not say what the override says, it is about to be made: whoever is to choose waits
 for that moment, so that an override written before a placement or a run is never missed by it. Only an
 override that hits what is placed is waited for.
+
+What overrides make of an object also depends on labels of the member. Whoever gives a binding its overrides
+notes on it the labels that these look at, as they are: they are what the Works are made for, until the next
+rollout notes others.
 """
 
 from __future__ import annotations
@@ -11,9 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
+import orjson
 
+from echelon.api import names
 from echelon.api.binding import ResourceBindingSpec
 from echelon.api.cluster import MemberCluster
+from echelon.api.meta import KubeObject
 from echelon.api.override import (
     ClusterResourceOverride,
     ClusterResourceOverrideSnapshot,
@@ -39,6 +46,7 @@ from echelon.placement.overrides.matching import (
     identity_of,
     is_envelope,
 )
+from echelon.placement.overrides.patching import label_keys
 from echelon.placement.overrides.snapshots import (
     OverrideObject,
     OverrideSnapshot,
@@ -118,6 +126,20 @@ class Overrides:
         found = self._cache.get(MemberCluster, member)
         return {} if found is None else found.metadata.labels
 
+    def labels_of_note(self, binding: ResourceBindingSpec) -> str | None:
+        """The labels of a binding's member that the overrides which it names look at, as its annotation has them.
+
+        None when they look at none, or one of them is gone.
+        """
+        try:
+            keys = label_keys(self.named(binding))
+        except NoSuchSnapshot:
+            return None
+        if not keys:
+            return None
+        labels = self.labels(binding.target_cluster)
+        return labels_text({key: value for key, value in labels.items() if key in keys})
+
     def named(self, binding: ResourceBindingSpec) -> list[Override]:
         """The overrides that a binding names, in the order in which they apply.
 
@@ -137,6 +159,20 @@ class Overrides:
                 raise NoSuchSnapshot(f"ResourceOverrideSnapshot {where}, which the binding names, is gone")
             found.append(from_snapshot(snapshot))
         return found
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Labels as an annotation holds them."""
+    return orjson.dumps(labels, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def labels_noted(obj: KubeObject) -> Mapping[str, str] | None:
+    """The labels of a member that an object was made for; None when it says nothing of them."""
+    text = obj.metadata.annotations.get(names.OVERRIDE_LABELS)
+    try:
+        return None if text is None else msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.DecodeError:
+        return None  # somebody wrote something else there: made anew, it says them again
 
 
 def _is_pending(override: OverrideObject, newest: OverrideSnapshot | None) -> bool:

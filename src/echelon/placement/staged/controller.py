@@ -30,7 +30,7 @@ from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
 from echelon.kube.kinds import Key
-from echelon.placement.binder import Binder, is_started
+from echelon.placement.binder import Binder, has_note, is_started
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
 from echelon.placement.overrides.choice import Overrides, SnapshotAwaited, frozen
@@ -280,12 +280,17 @@ class StagedRunReconciler:
         if start.stage == names.DELETE_STAGE:
             await self._client.delete(self._scope.binding, binding.key, uid=binding.metadata.uid, missing_ok=True)
             return
-        if not observation.is_up_to_date(binding, run, status):
+        wanted = observation.wanted_spec(binding, run, status)
+        labels = self._overrides.labels_of_note(wanted)
+        noted = {} if labels is None else {names.OVERRIDE_LABELS: labels}
+        anew = False
+        if binding.spec != wanted or not has_note(binding, noted):
             log.info("member started", run=run.metadata.name, stage=start.stage, member=binding.spec.target_cluster)
-            note = {names.UPDATE_RUN_UID: run.metadata.uid}
-            binding = await self._binder.give(binding, observation.wanted_spec(binding, run, status), note)
-        if not is_started(binding):
-            await self._binder.mark(binding, "True", ROLLOUT_STARTED, observation.started_message(run))
+            anew = binding.spec == wanted
+            binding = await self._binder.give(binding, wanted, {names.UPDATE_RUN_UID: run.metadata.uid, **noted})
+        if anew or not is_started(binding):
+            message = observation.started_message(run)
+            await self._binder.mark(binding, "True", ROLLOUT_STARTED, message, anew=anew)
 
     async def _keep_started(self, run: Run, status: UpdateRunStatus, decision: Decision) -> None:
         """Start members again whose binding the scheduler changed before anything came of their start."""
