@@ -70,6 +70,28 @@ def test_daemon_set(changes, expected):
     assert availability_of("apps", "DaemonSet", workload({}, status | changes)) is expected
 
 
+def ended(how: str) -> dict[str, object]:
+    return {"conditions": [{"type": how, "status": "True"}]}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, NOT_YET),
+        ({"active": 1}, NOT_YET),
+        ({"active": 1, "ready": 1}, AVAILABLE),
+        ({"active": 1, "succeeded": 1}, AVAILABLE),
+        ({"succeeded": 2} | ended("Complete"), AVAILABLE),
+        (ended("Complete"), AVAILABLE),
+        ({"active": 1, "failed": 2}, NOT_YET),
+        ({"succeeded": 1, "failed": 7} | ended("Failed"), NOT_YET),
+        (ended("Suspended"), NOT_YET),
+    ],
+)
+def test_job(status, expected):
+    assert availability_of("batch", "Job", workload({}, status)) is expected
+
+
 @pytest.mark.parametrize(
     ("spec", "status", "expected"),
     [
@@ -112,7 +134,7 @@ def test_available_once_there(group, kind):
 
 
 @pytest.mark.parametrize(
-    ("group", "kind"), [("batch", "Job"), ("networking.k8s.io", "Ingress"), ("example.com", "ConfigMap")]
+    ("group", "kind"), [("batch", "CronJob"), ("networking.k8s.io", "Ingress"), ("example.com", "ConfigMap")]
 )
 def test_not_trackable(group, kind):
     assert availability_of(group, kind, {"metadata": {}}) is NOT_TRACKABLE

@@ -21,7 +21,7 @@ NOTHING = WorkStatus(conditions=())
 
 
 def outcome(ordinal: int = 0, reason: str = "Applied", kind: str = "ConfigMap", **fields: Any) -> Outcome:
-    api_version = {"Deployment": "apps/v1", "Job": "batch/v1"}.get(kind, "v1")
+    api_version = {"Deployment": "apps/v1", "CronJob": "batch/v1"}.get(kind, "v1")
     content = {"apiVersion": api_version, "kind": kind, "metadata": {"name": f"x{ordinal}", "namespace": "app"}}
     (manifest,) = read_manifests([msgspec.json.encode(content)])
     manifest = msgspec.structs.replace(manifest, ordinal=ordinal)
@@ -57,7 +57,7 @@ READY = {"status": {"observedGeneration": 7, "availableReplicas": 1, "updatedRep
             "Manifest is not yet available; Fleet will check again later",
         ),
         (
-            "Job",
+            "CronJob",
             {},
             "True",
             "NotTrackable",
@@ -103,7 +103,7 @@ def test_availability_is_skipped_for_what_was_not_applied():
             "All of the applied manifests are available",
         ),
         (
-            [outcome(), outcome(1, kind="Job")],
+            [outcome(), outcome(1, kind="CronJob")],
             "Available",
             "True",
             "WorkNotTrackable",

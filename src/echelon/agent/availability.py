@@ -1,7 +1,8 @@
 """Whether an applied object does its work yet, read off its status.
 
 A pure rule a kind. Objects without a rule cannot be tracked: they count as available as soon as
-they are applied, and the report says so. The rules are those of KubeFleet's work applier.
+they are applied, and the report says so. The rules are those of KubeFleet's work applier; that of Jobs is the
+one which its documentation promises.
 """
 
 from __future__ import annotations
@@ -69,6 +70,14 @@ def _daemon_set(obj: Object) -> Availability:
     )
 
 
+def _job(obj: Object) -> Availability:
+    """A Job works once a pod of it is ready or has succeeded; one that has failed never will."""
+    status = obj.get("status") or {}
+    ended = {item["type"] for item in status.get("conditions") or () if item["status"] == "True"}
+    working = status.get("succeeded", 0) > 0 or status.get("ready", 0) > 0
+    return _when("Failed" not in ended and ("Complete" in ended or working))
+
+
 def _service(obj: Object) -> Availability:
     spec = obj.get("spec") or {}
     match spec.get("type", "ClusterIP"):
@@ -90,6 +99,7 @@ _RULES: Mapping[tuple[str, str], Callable[[Object], Availability]] = {
     ("apps", "Deployment"): _deployment,
     ("apps", "StatefulSet"): _stateful_set,
     ("apps", "DaemonSet"): _daemon_set,
+    ("batch", "Job"): _job,
     ("", "Service"): _service,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _custom_resource_definition,
     ("policy", "PodDisruptionBudget"): lambda obj: _when(_observed(obj)),

@@ -98,7 +98,7 @@ class JoinReconciler:
 
     def _is_due(self, internal: InternalMemberCluster) -> bool:
         """Whether it is time for a heartbeat: a period, more or less, after the last one."""
-        beat = _agent_of(internal.status).last_received_heartbeat
+        beat = agent_of(internal.status).last_received_heartbeat
         if beat is None:
             return True
         if self._beat != (beat, internal.spec.heartbeat_period_seconds):
@@ -108,7 +108,7 @@ class JoinReconciler:
 
     def _plan(self, internal: InternalMemberCluster, last: datetime) -> None:
         """The next heartbeat is due a period, more or less, after ``last`` (reports have whole seconds)."""
-        beat = _agent_of(internal.status).last_received_heartbeat
+        beat = agent_of(internal.status).last_received_heartbeat
         period = internal.spec.heartbeat_period_seconds
         self._beat = None if beat is None else (beat, period)
         self._due = last + timedelta(seconds=period * (1 + self._rng.uniform(-JITTER, JITTER)))
@@ -120,11 +120,11 @@ class JoinReconciler:
         )
         if self._namespaces is not None:
             status = self._namespaces.report(status, generation)
-        conditions = _agent_of(internal.status).conditions
+        conditions = agent_of(internal.status).conditions
         for condition in (self._joined(generation), healthy):
             conditions = set_condition(conditions, condition, now)
         agent = AgentStatus(type=MEMBER_AGENT, conditions=conditions, last_received_heartbeat=format_time(now))
-        return _with_agent(status, agent)
+        return with_agent(status, agent)
 
     def _joined(self, generation: int) -> Condition:
         if self._works_are_read():
@@ -161,19 +161,20 @@ class JoinReconciler:
         log.info("left the fleet", member=internal.metadata.name)
 
     async def _report_leaving(self, internal: InternalMemberCluster, status: str, reason: str, message: str) -> None:
-        agent = _agent_of(internal.status)
+        agent = agent_of(internal.status)
         left = msgspec.convert({"type": JOINED, "status": status, "reason": reason, "message": message}, Condition)
         left = msgspec.structs.replace(left, observed_generation=internal.metadata.generation)
         conditions = set_condition(agent.conditions, left, self._clock.now())
-        reported = _with_agent(internal.status, msgspec.structs.replace(agent, conditions=conditions))
+        reported = with_agent(internal.status, msgspec.structs.replace(agent, conditions=conditions))
         await self._hub.patch_status(internal, msgspec.structs.replace(internal, status=reported))
 
 
-def _agent_of(status: InternalMemberClusterStatus) -> AgentStatus:
+def agent_of(status: InternalMemberClusterStatus) -> AgentStatus:
+    """What this agent has said."""
     return next((a for a in status.agent_status if a.type == MEMBER_AGENT), AgentStatus(type=MEMBER_AGENT))
 
 
-def _with_agent(status: InternalMemberClusterStatus, agent: AgentStatus) -> InternalMemberClusterStatus:
+def with_agent(status: InternalMemberClusterStatus, agent: AgentStatus) -> InternalMemberClusterStatus:
     """The status with what this agent says; other agents of the member speak for themselves."""
     others = tuple(each for each in status.agent_status if each.type != MEMBER_AGENT)
     return msgspec.structs.replace(status, agent_status=(agent, *others))
@@ -185,7 +186,7 @@ def _news(before: InternalMemberClusterStatus, after: InternalMemberClusterStatu
 
 
 def _essence(status: InternalMemberClusterStatus) -> object:
-    conditions = (*_agent_of(status).conditions, *status.conditions)
+    conditions = (*agent_of(status).conditions, *status.conditions)
     usage = status.resource_usage
     return (
         sorted((each.type, each.status, each.reason, each.observed_generation) for each in conditions),

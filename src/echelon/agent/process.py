@@ -15,16 +15,14 @@ import msgspec
 
 from echelon.agent import Agent
 from echelon.agent.places import TokenFile, TokenSecret
-from echelon.agent.token import DEFAULT_LIFE, AgentToken, Claims, Place, keep_renewed, token_request
+from echelon.agent.token import DEFAULT_LIFE, AgentToken, Claims, Place, keep_renewed, seconds
 from echelon.api import names
-from echelon.api.core import ServiceAccount
 from echelon.api.meta import Clock, SystemClock
 from echelon.kube.client import Client
 from echelon.kube.errors import Unauthorized
 from echelon.kube.http import HttpTransport
 from echelon.kube.kinds import Key
 from echelon.kube.kubeconfig import Connection
-from echelon.kube.rest import Rest
 from echelon.kube.server_time import ServerClock
 from echelon.kube.tasks import cancel
 
@@ -41,25 +39,6 @@ class HubByToken(msgspec.Struct, frozen=True, kw_only=True):
     authority: bytes | None = None
     secret: Key | None = None
     life: timedelta = DEFAULT_LIFE
-
-
-class _Issued(msgspec.Struct):
-    token: str
-
-
-class _TokenRequest(msgspec.Struct):
-    status: _Issued
-
-
-async def issue_token(rest: Rest, account: Key, life: timedelta) -> str:
-    """A new token of a service account, good for so long or for less.
-
-    Raises:
-        ApiError: it was refused.
-    """
-    path = ServiceAccount.resource.path(*account, "token")
-    answer = await rest.request("create", "POST", path, content=token_request(life))
-    return msgspec.json.decode(answer.body, type=_TokenRequest).status.token
 
 
 class AgentProcess:
@@ -81,9 +60,7 @@ class AgentProcess:
             )
             self._token = AgentToken(name, self._place, clock, remedy=_remedy(name))
             hub = Connection(hub.url, credentials=self._token, authority=hub.authority)
-        transport = clock.listening(HttpTransport(hub))
-        self._hub = Client(transport, field_manager=names.AGENT_MANAGER)
-        self._hub_rest = Rest(transport)
+        self._hub = Client(clock.listening(HttpTransport(hub)), field_manager=names.AGENT_MANAGER)
         self._agent = Agent(name, self._hub, self._member, clock=clock)
 
     async def run(self) -> None:
@@ -116,7 +93,7 @@ class AgentProcess:
     async def _issue(self, claims: Claims) -> str:
         if claims.account is None:
             raise Unauthorized(f"the token is that of {claims.sub}, no service account: it cannot be renewed")
-        return await issue_token(self._hub_rest, claims.account, self._life)
+        return await self._hub.issue_token(claims.account, seconds(self._life))
 
 
 def _remedy(name: str) -> str:

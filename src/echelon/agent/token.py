@@ -17,7 +17,7 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -137,7 +137,12 @@ class AgentToken:
         """Seconds until the token is to be renewed; None for one that is not."""
         return None if self._renew_at is None else max(0.0, self._renew_at - _time())
 
+    def look_again(self) -> None:
+        """There may be another token in the place: see when the next request is made."""
+        self._read_at = float("-inf")
+
     def claims(self) -> Claims | None:
+        """What the present token says of itself."""
         return claims_of(self._token)
 
     async def wait_until_replaced(self) -> None:
@@ -229,13 +234,9 @@ async def _replaced_within(token: AgentToken, seconds: float | None) -> bool:
     return True
 
 
-def token_request(life: timedelta) -> dict[str, Any]:
-    """What asks for a token that is good for so long; a server may give one that ends sooner."""
-    return {
-        "apiVersion": "authentication.k8s.io/v1",
-        "kind": "TokenRequest",
-        "spec": {"expirationSeconds": round(max(life, SHORTEST_LIFE).total_seconds())},
-    }
+def seconds(life: timedelta) -> int:
+    """For how long a token is asked for that is to be good for so long."""
+    return round(max(life, SHORTEST_LIFE).total_seconds())
 
 
 def _time() -> float:
