@@ -44,7 +44,7 @@ def hub(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 class Visitor:
-    """Somebody at a page. ``complaints`` are what the browser found wrong: scripts and styles that it refused, errors."""
+    """Somebody at a page. ``complaints`` are what the browser found wrong: what it refused, and errors."""
 
     def __init__(self, context: BrowserContext, hub: HubProcess) -> None:
         self.base = f"https://127.0.0.1:{hub.port}"

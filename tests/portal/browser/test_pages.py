@@ -27,6 +27,7 @@ PATHS = (
     "/approvals",
     "/members",
     "/members/member1",
+    "/activity",
     "/runs/nothing",
 )
 SCHEMES: Sequence[Literal["light", "dark"]] = ("light", "dark")

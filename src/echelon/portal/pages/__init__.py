@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from echelon.portal.page import Action, Page
-from echelon.portal.pages import approvals, members, overview, profiles, run_form, runs, strategies
+from echelon.portal.pages import activity, approvals, members, overview, profiles, run_form, runs, strategies
 
-NAVIGATION: Sequence[tuple[str, str, str]] = (
+_ENTRIES: Sequence[tuple[str, str, str]] = (
     ("Overview", "/", "overview"),
     ("Update runs", "/runs", "runs"),
     ("Strategies", "/strategies", "strategies"),
@@ -18,9 +18,12 @@ NAVIGATION: Sequence[tuple[str, str, str]] = (
     ("Members", "/members", "members"),
     ("Activity", "/activity", "activity"),
 )
-"""What an entry is called, where it leads and the icon that it has; the name is a page's ``section``."""
-
-_MODULES = (overview, run_form, runs, strategies, profiles, approvals, members)
+_MODULES = (overview, run_form, runs, strategies, profiles, approvals, members, activity)
 
 PAGES: Sequence[Page] = tuple(page for module in _MODULES for page in module.PAGES)
 ACTIONS: Sequence[Action] = tuple(action for module in _MODULES for action in getattr(module, "ACTIONS", ()))
+
+NAVIGATION: Sequence[tuple[str, str, str]] = tuple(
+    entry for entry in _ENTRIES if any(page.path == entry[1] for page in PAGES)
+)
+"""What an entry is called, where it leads and the icon that it has; the name is a page's ``section``."""
