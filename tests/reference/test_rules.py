@@ -44,11 +44,8 @@ def expected() -> Iterator[str]:
 
 
 EXPECTED = frozenset(expected())
-FROM_PARTS = {
-    "placementName is immutable",
-    "stagedRolloutStrategyName is immutable",
-    "resourceSnapshotIndex is immutable",
-}
+RUN_FIELDS = ("placementName", "resourceSnapshotIndex", "stagedRolloutStrategyName")
+FROM_PARTS = {f"{field} is immutable" for field in RUN_FIELDS}
 
 
 @pytest.mark.parametrize("message", sorted(set(MESSAGES) - FROM_PARTS))
