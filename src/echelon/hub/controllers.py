@@ -1,4 +1,5 @@
-"""The controllers of a hub, wherever it runs: membership, placement, update runs, and the providers of upgrades."""
+"""The controllers of a hub, wherever it runs: membership, placement, update runs and the providers of upgrades; and
+the agents of members to which the hub pushes."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from datetime import timedelta
 import msgspec
 
 from echelon import membership, placement, upgrade
+from echelon.agent import push
 from echelon.api.meta import Clock
+from echelon.kube.client import Client
 from echelon.kube.manager import Manager
 from echelon.membership.members import LEAVE_DEADLINE
 from echelon.placement import PlacementSettings
@@ -34,10 +37,20 @@ def _none(_: HubCatalogue) -> Mapping[str, Provider]:
 
 
 def add_controllers(
-    manager: Manager, settings: ControllerSettings, clock: Clock, *, given: GivenProviders = _none
+    manager: Manager,
+    settings: ControllerSettings,
+    clock: Clock,
+    *,
+    agent_client: Callable[[], Client],
+    given: GivenProviders = _none,
 ) -> None:
-    """Add the controllers of a hub to a manager; ``given`` makes the providers that only this hub has, by scheme."""
+    """Add the controllers of a hub to a manager.
+
+    ``agent_client`` makes a client of the hub for an agent that runs in it, one that writes only while the
+    controllers may. ``given`` makes the providers that only this hub has, by scheme.
+    """
     membership.add_controllers(manager, clock, leave_deadline=settings.leave_deadline)
+    push.add_controllers(manager, clock, agent_client)
     placement.add_controllers(manager, settings.placement, clock)
     upgrade.add_controllers(manager, settings.upgrade, clock)
     catalogue = HubCatalogue(manager.cache, clock)

@@ -60,7 +60,8 @@ class ReplicaOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replica:
-    """A replica of a hub; ``connect`` opens connections to its cluster, two of them."""
+    """A replica of a hub; ``connect`` opens connections to its cluster: two, and one for each
+    member to which it pushes."""
 
     def __init__(
         self, connect: Callable[[], Transport], options: ReplicaOptions | None = None, *, clock: Clock | None = None
@@ -81,7 +82,12 @@ class Replica:
         )
         self._client = Client(connect(), field_manager=FIELD_MANAGER, before_write=self._before_write)
         self.manager = Manager(self._client, elector=self.elector)
-        add_controllers(self.manager, options.settings.controllers(), clock)
+        add_controllers(
+            self.manager,
+            options.settings.controllers(),
+            clock,
+            agent_client=lambda: Client(connect(), field_manager=names.AGENT_MANAGER, before_write=self._before_write),
+        )
 
     async def run(self) -> None:
         """Run until ``stop``.

@@ -44,6 +44,7 @@ Labels = LabelSelector | Mapping[str, str] | None
 Observer = Callable[[Kind[Any], Any], None]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
+_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount", namespaced=True)
 PAGE_SIZE = 500
 WATCH_SLACK = 15.0  # seconds that a server may be late in ending a watch
 
@@ -74,6 +75,17 @@ class VersionInfo(msgspec.Struct, frozen=True, rename="camel"):
     minor: str
     git_version: str
     platform: str = ""
+
+
+class _IssuedToken(msgspec.Struct):
+    token: str
+
+    def __repr__(self) -> str:
+        return "_IssuedToken(…)"
+
+
+class _TokenRequest(msgspec.Struct):
+    status: _IssuedToken
 
 
 class _Typed(msgspec.Struct):
@@ -329,6 +341,17 @@ class Client:
         query = _selection(labels, fields)
         content = _delete_options(propagation, {})
         await self._rest.request("deletecollection", "DELETE", path, query=query, content=content)
+
+    async def issue_token(self, account: Name, seconds: int) -> str:
+        """A new token of a service account, good for so many seconds or for less, as the server will have it."""
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": seconds},
+        }
+        path = _path(_ACCOUNTS, key_of(account), "token")
+        answer = await self._rest.request("create", "POST", path, content=request)
+        return msgspec.json.decode(answer.body, type=_TokenRequest).status.token
 
     async def _write(
         self,

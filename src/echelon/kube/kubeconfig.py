@@ -33,6 +33,7 @@ from echelon.kube.credentials import (
 )
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 
 
@@ -68,6 +69,33 @@ def load(
         looked = environ.get("KUBECONFIG") or str(_home(environ))
         raise ConfigError(f"no kubeconfig: {looked} does not exist, and this is not a pod of a cluster")
     return _Merged(files).connection(context)
+
+
+def parse(content: str, where: str) -> Connection:
+    """The connection of the current context of a kubeconfig that came from somebody else; ``where`` names it.
+
+    It has to hold all that it takes: a plugin is not run and no file is read for it, and the server has to
+    be one whose certificate can be checked.
+
+    Raises:
+        ConfigError: it cannot be used, or wants one of these.
+    """
+    merged = _Merged(())
+    merged.add(content, Path(where))
+    for part in (*merged.users.values(), *merged.clusters.values()):
+        if "exec" in part.fields:
+            raise ConfigError(
+                f"{part.label}: exec is refused, as no program is run for it; want a token or a certificate"
+            )
+        for field in _FILES:
+            if part.fields.get(field):
+                raise ConfigError(f"{part.label}: {field} is refused, as no file is read for it; put the content in")
+    connection = merged.connection(None)
+    if urlsplit(connection.server).scheme != "https":
+        raise ConfigError(f"{where}: the server {connection.server} is refused, want https")
+    if connection.insecure:
+        raise ConfigError(f"{where}: insecure-skip-tls-verify is refused, want certificate-authority-data")
+    return connection
 
 
 def contexts(path: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Sequence[str]:
@@ -218,11 +246,11 @@ class _Merged:
         self.clusters: dict[str, _Part] = {}
         self.users: dict[str, _Part] = {}
         for file in files:
-            self._add(file)
+            self.add(_read(file, "the kubeconfig"), file)
 
-    def _add(self, file: Path) -> None:
+    def add(self, content: bytes | str, file: Path) -> None:
         try:
-            document = yaml.safe_load(_read(file, "the kubeconfig")) or {}
+            document = yaml.safe_load(content) or {}
         except yaml.YAMLError as error:
             raise ConfigError(f"the kubeconfig {file} is not YAML: {' '.join(str(error).split())}") from error
         if not isinstance(document, dict):
@@ -235,7 +263,7 @@ class _Merged:
                 parts.setdefault(item["name"], _Part(what, item["name"], item.get(what) or {}, file))
 
     def connection(self, name: str | None) -> Connection:
-        where = ", ".join(map(str, self.files))
+        where = ", ".join(map(str, self.files)) or "it"
         name = name or self.current
         if not name:
             raise ConfigError(

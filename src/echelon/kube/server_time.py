@@ -8,7 +8,7 @@ that were long under way change nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -23,17 +23,36 @@ TOLERANCE = timedelta(seconds=10)
 log = structlog.get_logger(__name__)
 
 
-class ServerTime:
-    """A clock, and a transport that listens for the time in all answers that pass."""
+class ServerClock:
+    """The time of a server. Hand its transport through ``listening``."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
-        self._transport = transport
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.skew = timedelta(0)
         """How far the server's clock is ahead of this machine's."""
 
     def now(self) -> datetime:
         return self._clock.now() + self.skew
+
+    def listening(self, transport: Transport) -> Transport:
+        """A transport that listens for the time in all answers that pass."""
+        return _Listening(transport, self._listen)
+
+    def _listen(self, headers: Mapping[str, str]) -> None:
+        moment = _moment(headers.get("date", ""))
+        if moment is None:
+            return
+        off = moment - self._clock.now()
+        skew = off if abs(off) > TOLERANCE else timedelta(0)
+        if abs(skew - self.skew) > TOLERANCE:
+            log.warning("the clocks of the server and of this machine differ", server_ahead_by=str(skew))
+            self.skew = skew
+
+
+class _Listening:
+    def __init__(self, transport: Transport, listen: Callable[[Mapping[str, str]], None]) -> None:
+        self._transport = transport
+        self._listen = listen
 
     async def request(
         self,
@@ -65,16 +84,6 @@ class ServerTime:
 
     async def close(self) -> None:
         await self._transport.close()
-
-    def _listen(self, headers: Mapping[str, str]) -> None:
-        moment = _moment(headers.get("date", ""))
-        if moment is None:
-            return
-        off = moment - self._clock.now()
-        skew = off if abs(off) > TOLERANCE else timedelta(0)
-        if abs(skew - self.skew) > TOLERANCE:
-            log.warning("the clocks of the server and of this machine differ", server_ahead_by=str(skew))
-            self.skew = skew
 
 
 def _moment(date: str) -> datetime | None:

@@ -150,7 +150,13 @@ class EmbeddedFleet:
         def simulated(catalogue: HubCatalogue) -> Mapping[str, Provider]:
             return {"simulated": SimulatedProvider(self._simulations.connect, catalogue, clock)}
 
-        add_controllers(manager, settings, clock, given=simulated)
+        add_controllers(
+            manager,
+            settings,
+            clock,
+            agent_client=lambda: self._agent_client(self.hub, User(HUB_USER)),
+            given=simulated,
+        )
 
     async def wait(self) -> None:
         """Wait until a part of the fleet fails; raises what it failed with."""

@@ -14,7 +14,9 @@ _HERE = "echelon.cli.fleet"
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": (f"{_HERE}.member:list_members", "List the members: group, region, version, state."),
     "show": (f"{_HERE}.member:show_member", "Show a member."),
-    "create": (f"{_HERE}.member_write:create", "Let a cluster join the fleet."),
+    "join": ("echelon.cli.joining.join_command:join", "Let a cluster join: agent, rights and all."),
+    "leave": ("echelon.cli.joining.leave_command:leave", "Let a cluster leave; keep or delete what was placed."),
+    "create": (f"{_HERE}.member_write:create", "Declare a member, without its agent."),
     "update": (f"{_HERE}.member_write:update", "Change the update group or the labels of a member."),
     "wait": (f"{_HERE}.member:wait_for_member", "Wait until a member is as you want it."),
     "delete": (f"{_HERE}.member:delete_member", "Let a member leave the fleet; what was placed on it stays."),

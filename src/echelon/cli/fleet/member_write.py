@@ -22,7 +22,7 @@ from echelon.cli.fleet.scope import Scope, scope_options
 from echelon.cli.fleet.values import NAME, Labels, name_option
 from echelon.cli.output import Output, output_options
 
-_RESOURCE_ID = re.compile(r"/subscriptions/[^/\s]+/\S+|[a-z][a-z0-9+.-]*://\S*", re.IGNORECASE)
+RESOURCE_ID = re.compile(r"/subscriptions/[^/\s]+/\S+|[a-z][a-z0-9+.-]*://\S*", re.IGNORECASE)
 _SERVICE_ACCOUNT = re.compile(r"(?:([a-z0-9][-a-z0-9]*):)?([a-z0-9][-a-z0-9.]*)")
 
 _group = click.option("--update-group", type=NAME, metavar="NAME", help="The update group that it belongs to.")
@@ -70,7 +70,7 @@ def create(
 
     It has joined once its agent has reported. The embedded hub runs simulated:// members itself.
     """
-    if not _RESOURCE_ID.fullmatch(member_cluster_id):
+    if not RESOURCE_ID.fullmatch(member_cluster_id):
         raise CannotStart(
             f"--member-cluster-id: {member_cluster_id!r} is no cluster resource id; want one such as "
             "/subscriptions/…/managedClusters/x, eks://region/name or simulated://name"
