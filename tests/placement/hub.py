@@ -27,13 +27,8 @@ from echelon.api.override import (
     ResourceOverride,
     ResourceOverrideSnapshot,
 )
-from echelon.api.placement import (
-    ApplyStrategy,
-    PlacementPolicy,
-    PlacementSpec,
-    ResourceSelector,
-    RolloutStrategy,
-)
+from echelon.api.placement import ApplyStrategy, PlacementSpec, ResourceSelector, RolloutStrategy
+from echelon.api.policy import PlacementPolicy
 from echelon.api.staged import (
     ApprovalRequestStatus,
     StageConfig,

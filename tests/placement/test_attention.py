@@ -10,7 +10,8 @@ import msgspec
 from echelon.api.cluster import MemberCluster
 from echelon.api.conditions import SCHEDULED
 from echelon.api.meta import Condition, ObjectMeta
-from echelon.api.placement import ClusterResourcePlacement, PlacementPolicy, PlacementSpec
+from echelon.api.placement import ClusterResourcePlacement, PlacementSpec
+from echelon.api.policy import PlacementPolicy
 from echelon.api.snapshot import (
     ClusterSchedulingPolicySnapshot,
     SchedulingPolicySnapshotSpec,

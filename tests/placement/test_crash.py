@@ -16,7 +16,7 @@ from echelon.agent import Agent
 from echelon.api import names
 from echelon.api.cluster import InternalMemberCluster, InternalMemberClusterSpec
 from echelon.api.meta import ObjectMeta, Resource, to_dict
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 from echelon.api.work import AppliedWork, Work
 from echelon.apiserver import ApiServer
 from echelon.kube.asgi import AsgiTransport

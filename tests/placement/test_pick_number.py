@@ -10,7 +10,7 @@ import pytest
 from echelon.api import names
 from echelon.api.cluster import MemberCluster, PropertyValue, ResourceUsage
 from echelon.api.meta import format_time
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 from echelon.kube.errors import ServerError
 from echelon.placement.scope import CLUSTER, NAMESPACED, Scope
 

@@ -6,7 +6,8 @@ import pytest
 
 from echelon.api import names
 from echelon.api.meta import LabelSelector
-from echelon.api.placement import PlacementPolicy, ResourceSelector
+from echelon.api.placement import ResourceSelector
+from echelon.api.policy import PlacementPolicy
 from echelon.placement.scope import CLUSTER, NAMESPACED, Scope
 
 from .agents import Behaviour, FakeAgents

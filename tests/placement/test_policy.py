@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from echelon.api.placement import PlacementPolicy, Toleration
+from echelon.api.policy import PlacementPolicy, Toleration
 from echelon.placement.policy import effective, policy_hash
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 from echelon.api.work import Work
 from echelon.kube.errors import ApiError, Conflict, ServerError, Unreachable
 

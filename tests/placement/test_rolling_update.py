@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from echelon.api.meta import ObjectMeta
-from echelon.api.placement import ApplyStrategy, PlacementPolicy, PlacementSpec, RollingUpdateConfig, RolloutStrategy
+from echelon.api.placement import ApplyStrategy, PlacementSpec, RollingUpdateConfig, RolloutStrategy
+from echelon.api.policy import PlacementPolicy
 from echelon.placement.scope import CLUSTER, NAMESPACED
 
 from .agents import Behaviour, FakeAgents

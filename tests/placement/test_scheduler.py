@@ -6,7 +6,7 @@ import pytest
 
 from echelon.api import names
 from echelon.api.cluster import MemberCluster, Taint
-from echelon.api.placement import PlacementPolicy, Toleration
+from echelon.api.policy import PlacementPolicy, Toleration
 from echelon.placement.scope import CLUSTER, NAMESPACED, Scope
 
 from .agents import FakeAgents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 from echelon.placement.scope import CLUSTER, NAMESPACED, Scope
 
 from .agents import Behaviour, FakeAgents

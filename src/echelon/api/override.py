@@ -13,7 +13,8 @@ import msgspec
 
 from echelon.api.fields import Field, Rule, Value
 from echelon.api.meta import KubeObject, Resource
-from echelon.api.placement import GROUP, ClusterSelector, ResourceSelector
+from echelon.api.placement import GROUP, ResourceSelector
+from echelon.api.policy import ClusterSelector
 
 OverrideType = Literal["JSONPatch", "Delete"]
 PlacementScope = Literal["Cluster", "Namespaced"]

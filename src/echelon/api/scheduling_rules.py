@@ -1,6 +1,6 @@
 """What a scheduling policy may ask for, beyond the types of its fields, as CEL rules.
 
-Limits on lengths stand beside them in ``placement``: an API server refuses rules whose cost it cannot
+Limits on lengths stand beside them in ``policy``: an API server refuses rules whose cost it cannot
 bound, and these compare requirements, or tolerations, in pairs.
 """
 

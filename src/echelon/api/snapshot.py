@@ -13,7 +13,8 @@ import msgspec
 
 from echelon.api.fields import Field, Int32, Int64, Manifest, Value
 from echelon.api.meta import Condition, KubeObject, Resource
-from echelon.api.placement import CONDITIONS, GROUP, PlacementPolicy
+from echelon.api.placement import CONDITIONS, GROUP
+from echelon.api.policy import PlacementPolicy
 
 
 class ClusterScore(Value, frozen=True, kw_only=True):

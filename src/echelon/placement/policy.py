@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from echelon.api import names
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 
 PICK_ALL = PlacementPolicy()
 

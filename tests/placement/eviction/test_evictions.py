@@ -13,7 +13,7 @@ from echelon.api.eviction import (
     EvictionSpec,
 )
 from echelon.api.meta import ObjectMeta
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 from echelon.placement.eviction.controller import is_terminal
 from echelon.placement.eviction.drain import CORDON, Drained, Outcome, cordon, drain, uncordon
 

@@ -17,7 +17,8 @@ from echelon.api.binding import (
 )
 from echelon.api.eviction import ClusterResourcePlacementDisruptionBudget, DisruptionBudgetSpec
 from echelon.api.meta import Condition, ObjectMeta
-from echelon.api.placement import ClusterResourcePlacement, PlacementPolicy, PlacementSpec, ResourceSelector
+from echelon.api.placement import ClusterResourcePlacement, PlacementSpec, ResourceSelector
+from echelon.api.policy import PlacementPolicy
 from echelon.api.snapshot import ClusterDecision
 from echelon.placement.eviction.judgement import disruptions_allowed, judge
 

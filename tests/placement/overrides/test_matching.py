@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from echelon.api.meta import LabelSelector, LabelSelectorRequirement, ObjectMeta
 from echelon.api.override import ClusterResourceOverrideSnapshot, ClusterResourceOverrideSnapshotSpec
-from echelon.api.placement import GROUP, ClusterSelector, ClusterSelectorTerm, NamespacedName, ResourceSelector
+from echelon.api.placement import GROUP, NamespacedName, ResourceSelector
+from echelon.api.policy import ClusterSelector, ClusterSelectorTerm
 from echelon.placement.overrides.matching import Identity, choose, concerns, from_cluster_snapshot, hits, is_for
 
 from .values import (

@@ -22,7 +22,8 @@ from echelon.api.override import (
     ResourceOverrideSnapshotSpec,
     ResourceOverrideSpec,
 )
-from echelon.api.placement import ClusterSelector, ClusterSelectorTerm, ResourceSelector
+from echelon.api.placement import ResourceSelector
+from echelon.api.policy import ClusterSelector, ClusterSelectorTerm
 from echelon.placement.overrides.matching import Identity, Override, from_cluster_snapshot, from_snapshot
 
 NAMESPACE = Identity("", "Namespace", "", "app")

@@ -20,7 +20,7 @@ from echelon.api.cluster import (
 )
 from echelon.api.core import RBAC, Subject
 from echelon.api.meta import Condition, LabelSelector, ObjectMeta, format_time
-from echelon.api.placement import (
+from echelon.api.policy import (
     Affinity,
     ClusterAffinity,
     ClusterSelector,

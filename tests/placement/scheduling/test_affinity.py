@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from echelon.api.cluster import MemberCluster
 from echelon.api.meta import LabelSelector, LabelSelectorRequirement
-from echelon.api.placement import ClusterSelectorTerm, PreferredClusterSelector, PropertyOperator
+from echelon.api.policy import ClusterSelectorTerm, PreferredClusterSelector, PropertyOperator
 from echelon.placement.scheduling.affinity import UNMET, affinity_score, required_terms, why_unmatched
 
 from .fleet import CPU, FLEETS, NODES, PICK_ALL, cpus, having, member, rather, some

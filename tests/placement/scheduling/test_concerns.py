@@ -7,7 +7,7 @@ import pytest
 
 from echelon.api.cluster import MemberCluster, MemberClusterStatus, PropertyValue
 from echelon.api.meta import ObjectMeta
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 from echelon.placement.scheduling.concerns import concerns, news
 
 from .fleet import CPU, NODES, PICK_ALL, affinity, agent, cpus, evenly, having, member, pick, rather, some

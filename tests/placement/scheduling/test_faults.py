@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from echelon.api.meta import LabelSelector, LabelSelectorRequirement
-from echelon.api.placement import (
+from echelon.api.policy import (
     ClusterSelectorTerm,
     PreferredClusterSelector,
     PropertySelector,

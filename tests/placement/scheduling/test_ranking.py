@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echelon.api.placement import TopologySpreadConstraint
+from echelon.api.policy import TopologySpreadConstraint
 from echelon.placement.scheduling.ranking import Candidate, Choice, Ranking
 from echelon.placement.scheduling.topology import Spread
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from echelon.api.cluster import MemberCluster, MemberClusterStatus
-from echelon.api.placement import PlacementPolicy, Toleration, TopologySpreadConstraint
+from echelon.api.policy import PlacementPolicy, Toleration, TopologySpreadConstraint
 from echelon.api.snapshot import ClusterScore
 from echelon.placement.scheduling import Chosen, Schedule, schedule
 from echelon.placement.scheduling.affinity import UNMET, required_terms, why_unmatched

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from echelon.api.placement import TopologySpreadConstraint
+from echelon.api.policy import TopologySpreadConstraint
 from echelon.placement.scheduling.topology import Spread, Verdict
 
 from .fleet import LABELS, SPREADS, evenly

@@ -12,7 +12,8 @@ from echelon.api.binding import ResourceBindingSpec
 from echelon.api.cluster import MemberCluster, MemberClusterSpec
 from echelon.api.core import RBAC, Subject
 from echelon.api.meta import Condition, LabelSelector, ObjectMeta
-from echelon.api.placement import PlacementPolicy, PlacementSpec, RolloutStrategy
+from echelon.api.placement import PlacementSpec, RolloutStrategy
+from echelon.api.policy import PlacementPolicy
 from echelon.api.snapshot import ClusterDecision
 from echelon.api.staged import StageConfig, StageTask, UpdateRunStatus, UpdateStrategySpec
 from echelon.placement.dialect import DIALECTS, Dialect

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from echelon.api import names
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 
 from ..agents import Behaviour, FakeAgents
 from ..hub import APPROVAL, Hub, stage, wait

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from echelon.api import names
 from echelon.api.meta import LabelSelector
-from echelon.api.placement import ApplyStrategy, PlacementPolicy, PlacementSpec, RolloutStrategy
+from echelon.api.placement import ApplyStrategy, PlacementSpec, RolloutStrategy
+from echelon.api.policy import PlacementPolicy
 from echelon.api.staged import StageTask
 from echelon.placement.staged.initialization import CannotInitialize, NotYet, Surroundings, initialize
 

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from echelon.api.placement import ApplyStrategy, PlacementPolicy, PlacementSpec, RolloutStrategy
+from echelon.api.placement import ApplyStrategy, PlacementSpec, RolloutStrategy
+from echelon.api.policy import PlacementPolicy
 from echelon.placement.dialect import Dialect
 from echelon.placement.staged.initialization import Surroundings, initialize
 from echelon.placement.staged.validation import Outdated, validate

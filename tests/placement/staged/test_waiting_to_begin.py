@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 
 from ..agents import FakeAgents
 from ..hub import Hub, stage

@@ -22,7 +22,7 @@ from datetime import datetime
 import msgspec
 
 from echelon.api.cluster import MemberCluster
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 from echelon.api.snapshot import ClusterDecision
 from echelon.placement.scheduling import decisions
 from echelon.placement.scheduling.affinity import affinity_score, required_terms, why_unmatched

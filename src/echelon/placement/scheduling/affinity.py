@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from echelon.api.cluster import MemberCluster
-from echelon.api.placement import (
+from echelon.api.policy import (
     ClusterAffinity,
     ClusterSelectorTerm,
     PlacementPolicy,

@@ -17,7 +17,7 @@ import msgspec
 from echelon.api.cluster import MemberCluster
 from echelon.api.conditions import NAMESPACE_COLLECTION_SUCCEEDED, find_condition
 from echelon.api.meta import LabelSelector, parse_time
-from echelon.api.placement import PlacementPolicy
+from echelon.api.policy import PlacementPolicy
 from echelon.placement.scheduling.affinity import required_terms
 from echelon.placement.scheduling.eligibility import SILENCE_LIMIT, agent_of
 from echelon.placement.scheduling.properties import changed_properties

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from echelon.api.placement import ClusterSelectorTerm, PlacementPolicy
+from echelon.api.policy import ClusterSelectorTerm, PlacementPolicy
 from echelon.placement.scheduling.affinity import preferences, required_terms
 from echelon.placement.scheduling.properties import number
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from echelon.api.cluster import MemberCluster, Taint
-from echelon.api.placement import Toleration
+from echelon.api.policy import Toleration
 
 
 def why_untolerated(member: MemberCluster, tolerations: Sequence[Toleration]) -> str | None:

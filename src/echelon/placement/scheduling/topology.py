@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from echelon.api.placement import TopologySpreadConstraint
+from echelon.api.policy import TopologySpreadConstraint
 
 Labels = Mapping[str, str]
 Place = tuple[str | None, ...]  # the domain of a member by constraint; None where it has none

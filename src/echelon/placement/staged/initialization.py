@@ -16,7 +16,8 @@ from echelon.api import names
 from echelon.api.binding import UNSCHEDULED, ResourceBindingSpec
 from echelon.api.cluster import MemberCluster
 from echelon.api.meta import LabelSelector, ObjectMeta
-from echelon.api.placement import ApplyStrategy, PlacementPolicy, PlacementSpec
+from echelon.api.placement import ApplyStrategy, PlacementSpec
+from echelon.api.policy import PlacementPolicy
 from echelon.api.staged import (
     ClusterUpdatingStatus,
     StageConfig,
