@@ -20,7 +20,7 @@ from echelon.kube.transport import Response
 from echelon.local.fleet import FleetOptions
 from echelon.local.fleet_file import read_fleet_file
 from echelon.local.fleets import EmbeddedFleets
-from echelon.local.portal import portal_of
+from echelon.local.portal import embedded_portal
 from echelon.portal import Portal
 
 TOKEN = "the-token-of-the-administrator"
@@ -49,7 +49,7 @@ async def serving() -> AsyncIterator[Served]:
     database = Database.open(None, summarize=summarize)
     described = read_fleet_file(FLEET_FILE)
     fleets = EmbeddedFleets(database, FleetOptions(admin_token=TOKEN))
-    portal = portal_of(fleets, SystemClock(), token_hint="Ask.")
+    portal = embedded_portal(fleets, SystemClock(), token_hint="Ask.")
     try:
         await fleets.start(described.members, described.releases)
         yield Served(fleets, portal)

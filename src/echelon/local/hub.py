@@ -21,6 +21,7 @@ from echelon.apiserver import AuditLog, Database, RunningServer, serve, summariz
 from echelon.apiserver.access.signing import BadKey
 from echelon.apiserver.metadata import Summary
 from echelon.apiserver.storage import InUse, NewerFormat, StorageError
+from echelon.hub.settings import HubSettings
 from echelon.kube import kubeconfig
 from echelon.local.azure import EmbeddedDirectory, face_of
 from echelon.local.fleet import EmbeddedFleet, FleetOptions
@@ -28,7 +29,7 @@ from echelon.local.fleets import EmbeddedFleets
 from echelon.local.members import DEFAULT_MEMBERS, MemberSpec
 from echelon.local.naming import HUB
 from echelon.local.pki import Certificates, ensure_certificates
-from echelon.local.portal import portal_of
+from echelon.local.portal import embedded_portal
 from echelon.local.tokens import context_token, kept_token
 
 HOST = "127.0.0.1"
@@ -43,7 +44,8 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What ``echelon up`` was asked for.
 
     Without ``members``, those in the data; the tutorial's three until the data has seen a whole start.
-    ``releases`` is what there is to upgrade to; without it, that stays as it is.
+    ``releases`` is what there is to upgrade to; without it, that stays as it is. ``settings`` are those of any
+    hub; who leads is no question here.
     """
 
     data: Path
@@ -51,6 +53,23 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     releases: ReleaseCatalogSpec | None = None
     port: int = 0
     kubeconfig: Path | None = None
+    settings: HubSettings = HubSettings()
+
+    def fleet(self, token: str, certificates: Certificates, audit: AuditLog) -> FleetOptions:
+        """The options of the fleet."""
+        settings = self.settings.controllers()
+        defaults = FleetOptions(admin_token=token)
+        return msgspec.structs.replace(
+            defaults,
+            keys=certificates.authority.parent,
+            client_authority=certificates.authority.read_bytes(),
+            audit=audit,
+            placement=settings.placement,
+            upgrade=msgspec.structs.replace(
+                defaults.upgrade, max_stage_concurrency=settings.upgrade.max_stage_concurrency
+            ),
+            providers=settings.providers,
+        )
 
 
 class EmbeddedHub:
@@ -74,7 +93,7 @@ class EmbeddedHub:
         self._audit = audit
         self._server: RunningServer | None = None
         hint = f"The administrator's is in {options.data / 'admin-token'}; kubectl create token ACCOUNT makes others."
-        self._portal = portal_of(fleets, clock, token_hint=hint)
+        self._portal = embedded_portal(fleets, clock, token_hint=hint)
         fleets.mounts.put_behind(self._portal)
 
     @classmethod
@@ -91,13 +110,7 @@ class EmbeddedHub:
         except CannotServe:
             audit.close()
             raise
-        fleet_options = FleetOptions(
-            admin_token=token,
-            keys=certificates.authority.parent,
-            client_authority=certificates.authority.read_bytes(),
-            audit=audit,
-        )
-        fleets = EmbeddedFleets(database, fleet_options, clock=clock)
+        fleets = EmbeddedFleets(database, options.fleet(token, certificates, audit), clock=clock)
         hub = cls(options, database, fleets, certificates, token, audit, clock or SystemClock())
         try:
             directory = EmbeddedDirectory(fleets, hub.url, certificates.authority.read_bytes())

@@ -156,7 +156,7 @@ def _of_run(run: UpdateRun) -> Iterator[Act]:
     status, name = run.status, run.metadata.name
     path, what = f"/runs/{name}", upgrade_words(run.spec.managed_cluster_update)
     if (began := _time(status.start_time)) is not None:
-        yield Act(when=began, what="began", kind="update run", name=name, path=path, note=what, tone="busy")
+        yield Act(when=began, what="began", kind="update run", name=name, path=path, note=what)
     ended, tone = _time(status.completed_time), {"Completed": "good", "Failed": "bad"}.get(status.state, "idle")
     if ended is not None:
         note = status.error.message if status.error is not None else ""
