@@ -6,7 +6,9 @@ store here: what kubectl changes shows at once, and the other way round. The par
 ``face``
     the ASGI application; ``routes`` are its operations, ``router`` finds them, ``requests`` reads what came
 ``around``
-    what clients ask for around fleets: clouds, tenants, subscriptions, resource groups (``surroundings``)
+    what clients ask for around fleets: clouds, tenants, subscriptions, providers (``surroundings``)
+``groups``
+    resource groups, which are created before the fleets that they hold
 ``clusters``
     managed clusters, which are created before they become members
 ``identity``, ``signing_in``

@@ -1,4 +1,4 @@
-"""The requests around fleets: clouds, tenants, subscriptions, groups, providers, lists of fleets.
+"""The requests around fleets: clouds, tenants, subscriptions, providers, lists of fleets.
 
 Clients ask for these before, between and after what they came for. What is not a fleet's is told to whoever shows
 a token that a hub knows; where to sign in is told to everybody.
@@ -6,7 +6,7 @@ a token that a hub knows; where to sign in is told to everybody.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,8 +22,9 @@ from echelon.arm.requests import bearer
 from echelon.arm.router import Route
 from echelon.kube.errors import ApiError, Forbidden, Unauthorized
 
-TENANT = surroundings.TENANT
+TENANT, NAMESPACES = surroundings.TENANT, surroundings.NAMESPACES
 _PROVIDER = "/providers/Microsoft.ContainerService"
+_GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -45,21 +46,18 @@ class Surroundings:
         self._directory = directory
 
     def routes(self) -> list[Route[Answering]]:
-        group = "/subscriptions/{subscription}/resourceGroups/{group}"
         return [
             Route("GET", "/metadata/endpoints", self.cloud),
             Route("GET", "/tenants", self.tenants),
             Route("GET", "/subscriptions", self.subscriptions),
             Route("GET", "/subscriptions/{subscription}", self.subscription),
-            Route("GET", "/subscriptions/{subscription}/resourceGroups", self.groups),
-            Route("GET", group, self.group),
-            Route("HEAD", group, self.group),
-            Route("PUT", group, self.group),
+            Route("GET", "/subscriptions/{subscription}/locations", self.locations),
+            Route("GET", "/subscriptions/{subscription}/providers", self.providers),
             Route("GET", "/subscriptions/{subscription}/providers/{namespace}", self.provider),
             Route("POST", "/subscriptions/{subscription}/providers/{namespace}/register", self.provider),
             Route("GET", f"{_PROVIDER}/operations", self.operations),
             Route("GET", f"/subscriptions/{{subscription}}{_PROVIDER}/fleets", self.fleets),
-            Route("GET", f"{group}{_PROVIDER}/fleets", self.fleets),
+            Route("GET", f"{_GROUP}{_PROVIDER}/fleets", self.fleets),
         ]
 
     async def cloud(self, question: Question) -> Reply:
@@ -79,23 +77,19 @@ class Surroundings:
         return Reply(body={"value": [surroundings.subscription(id_) for id_ in ids]})
 
     async def subscription(self, question: Question) -> Reply:
-        await self._of_subscription(question)
+        await of_subscription(self._directory, question)
         return Reply(body=surroundings.subscription(question.names["subscription"]))
 
-    async def groups(self, question: Question) -> Reply:
-        records = {record.id.group.lower(): record for record in await self._of_subscription(question)}
-        found = [surroundings.resource_group(record.id, record.location) for record in records.values()]
-        return Reply(body={"value": found})
+    async def locations(self, question: Question) -> Reply:
+        """Where fleets are."""
+        places = dict.fromkeys(record.location for _, record in await of_subscription(self._directory, question))
+        return Reply(body={"value": [surroundings.location(question.names["subscription"], name) for name in places]})
 
-    async def group(self, question: Question) -> Reply:
-        """A resource group: that of a fleet. Creating it says that it is there."""
-        wanted = question.names["group"]
-        for record in await self._of_subscription(question):
-            if record.id.group.lower() == wanted.lower():
-                found = surroundings.resource_group(record.id, record.location)
-                return Reply(body=found) if question.request.method != "HEAD" else Reply(status=204)
-        message = f"Resource group {wanted!r} could not be found."
-        raise ArmError(404, "ResourceGroupNotFound", message)
+    async def providers(self, question: Question) -> Reply:
+        _, record = (await of_subscription(self._directory, question))[0]
+        id_ = question.names["subscription"]
+        found = [surroundings.provider(id_, name, versions.VERSIONS, record.location) for name in NAMESPACES]
+        return Reply(body={"value": found})
 
     async def provider(self, question: Question) -> Reply:
         records = await self._records(question)
@@ -105,53 +99,65 @@ class Surroundings:
         return Reply(body=found)
 
     async def operations(self, question: Question) -> Reply:
+        await self._records(question)
         versions.checked(question.request.query_params.get("api-version"), "")
         return Reply(body={"value": surroundings.operations()})
 
     async def fleets(self, question: Question) -> Reply:
         version = versions.checked(question.request.query_params.get("api-version"), "")
         group = question.names.get("group")
-        records = await self._of_subscription(question)
+        records = [record for _, record in await of_subscription(self._directory, question)]
         found = [record for record in records if group is None or record.id.group.lower() == group.lower()]
         request = question.request
         address = f"{question.base}{request.url.path}"
         body = page(found, _path, request.query_params, address, lambda record: fleets.shown(record, record.id))
         return Reply(body=versions.shaped(body, version))
 
-    async def _of_subscription(self, question: Question) -> list[Record]:
-        wanted = question.names["subscription"].lower()
-        found = [record for record in await self._records(question) if record.id.subscription.lower() == wanted]
-        if not found:
-            message = f"The subscription {question.names['subscription']!r} could not be found."
-            raise ArmError(404, "SubscriptionNotFound", message)
-        return found
-
     async def _records(self, question: Question) -> list[Record]:
-        """The fleets that the caller sees.
+        return [record for _, record in await seen_fleets(self._directory, question)]
 
-        Raises:
-            ArmError: 401, no hub knows the caller.
-        """
-        return [record async for record in self._seen(question)]
 
-    async def _seen(self, question: Question) -> AsyncIterator[Record]:
-        token = bearer(question.request)
-        refused: ApiError | None = None
-        known = False
-        for hub in self._directory.hubs():
-            async with self._directory.connect(hub, token) as client:
-                try:
-                    record = await read_record(client, hub, self._directory)
-                except Forbidden:
-                    known = True
-                    continue
-                except Unauthorized as error:
-                    refused = error
-                    continue
-            known = True
-            yield record
-        if refused is not None and not known:
-            raise from_hub(refused, {}) from refused
+async def of_subscription(directory: Directory, question: Question) -> list[tuple[str, Record]]:
+    """The fleets of a subscription that the caller sees, and the hubs that they are.
+
+    Raises:
+        ArmError: 401, no hub knows the caller; 404, there are none.
+    """
+    wanted = question.names["subscription"].lower()
+    found = [
+        (hub, record)
+        for hub, record in await seen_fleets(directory, question)
+        if record.id.subscription.lower() == wanted
+    ]
+    if not found:
+        message = f"The subscription {question.names['subscription']!r} could not be found."
+        raise ArmError(404, "SubscriptionNotFound", message)
+    return found
+
+
+async def seen_fleets(directory: Directory, question: Question) -> list[tuple[str, Record]]:
+    """The fleets that the caller sees, and the hubs that they are.
+
+    Raises:
+        ArmError: 401, no hub knows the caller.
+    """
+    token = bearer(question.request)
+    refused: ApiError | None = None
+    known = False
+    found: list[tuple[str, Record]] = []
+    for hub in directory.hubs():
+        async with directory.connect(hub, token) as client:
+            try:
+                found.append((hub, await read_record(client, hub, directory)))
+            except Forbidden:
+                pass
+            except Unauthorized as error:
+                refused = error
+                continue
+        known = True
+    if refused is not None and not known:
+        raise from_hub(refused, {}) from refused
+    return found
 
 
 def _path(record: Record) -> str:

@@ -95,7 +95,7 @@ class ManagedClusters:
         id_ = _id(question)
         async with self._directory.connect(self._directory.own(), token) as client:
             try:
-                namespace, name = _key(id_)
+                namespace, name = cluster_key(id_)
                 present = await found(client.get(CONFIG_MAPS, (namespace, name)))
                 cluster = await _with_version(client, cluster)
                 await ensure_namespace(client, namespace)
@@ -112,7 +112,7 @@ class ManagedClusters:
         """Forget a cluster; a member of a fleet stays one."""
         async with self._directory.connect(self._directory.own(), bearer(question.request)) as client:
             try:
-                await client.delete(CONFIG_MAPS, _key(_id(question)), missing_ok=True)
+                await client.delete(CONFIG_MAPS, cluster_key(_id(question)), missing_ok=True)
             except ApiError as error:
                 raise from_hub(error, {}) from error
         return Reply(status=204)
@@ -151,8 +151,7 @@ class ManagedClusters:
                 id_ = cluster_id(member.metadata, fleet)
                 members[id_.lower()] = id_, member
             if hub == self._directory.own():
-                configs = await client.list(CONFIG_MAPS, namespace=names.SYSTEM_NAMESPACE, labels={LABEL: "true"})
-                stored = {found.id.lower(): found for found in map(_stored, configs.items)}
+                stored = {found.id.lower(): found for found in await stored_clusters(client)}
         return stored, members
 
     async def _clients(self, question: Question) -> AsyncIterator[tuple[str, Client]]:
@@ -172,11 +171,17 @@ class ManagedClusters:
             raise from_hub(refused, {}) from refused
 
 
+async def stored_clusters(client: Client) -> list[Stored]:
+    """The clusters that were created, of the hub that makes others."""
+    configs = await client.list(CONFIG_MAPS, namespace=names.SYSTEM_NAMESPACE, labels={LABEL: "true"})
+    return [_stored(config) for config in configs.items]
+
+
 async def stored_cluster(directory: Directory, token: str, id_: str) -> Stored | None:
     """The cluster that was created under an id, if any."""
     async with directory.connect(directory.own(), token) as client:
         try:
-            config = await found(client.get(CONFIG_MAPS, _key(id_)))
+            config = await found(client.get(CONFIG_MAPS, cluster_key(id_)))
         except (Forbidden, Unauthorized):
             return None
     return None if config is None else _stored(config)
@@ -205,7 +210,8 @@ def _stored(config: Mapping[str, Any]) -> Stored:
     return Stored(data.get("id", ""), json.loads(data.get("cluster", "{}")), json.loads(data.get("tags", "{}")))
 
 
-def _key(id_: str) -> tuple[str, str]:
+def cluster_key(id_: str) -> tuple[str, str]:
+    """The ConfigMap of a cluster that was created."""
     digest = hashlib.sha256(id_.lower().encode()).hexdigest()[:16]
     return names.SYSTEM_NAMESPACE, f"managed-cluster-{digest}"
 

@@ -24,6 +24,7 @@ from echelon.arm.call import Call, Reply, Rules
 from echelon.arm.clusters import ManagedClusters
 from echelon.arm.directory import CannotCreate, Directory, Record, read_record
 from echelon.arm.errors import ArmError, from_hub, not_allowed, not_found
+from echelon.arm.groups import ResourceGroups
 from echelon.arm.handlers import fleets
 from echelon.arm.ids import FleetId
 from echelon.arm.requests import base_of, bearer, body_of
@@ -49,7 +50,12 @@ class Face:
         self._clock = clock
         routes: list[Route[Operation | Answering]] = []
         routes += [Route(route.method, route.template, route.target) for route in FLEET_ROUTES]
-        for part in (around.Surroundings(directory), ManagedClusters(directory), SigningIn(directory, clock)):
+        for part in (
+            around.Surroundings(directory),
+            ResourceGroups(directory),
+            ManagedClusters(directory),
+            SigningIn(directory, clock),
+        ):
             routes += [Route(route.method, route.template, route.target) for route in part.routes()]
         self._router = Router(routes)
 

@@ -1,15 +1,15 @@
 """What clients ask for around fleets: clouds, tenants, subscriptions, resource groups, providers.
 
-There is one tenant, and the subscriptions and resource groups are those of the fleets that the caller sees. All
-of it is told from the fleets' own names; a resource group that is created is there already or waits for its fleet.
+There is one tenant, and the subscriptions are those of the fleets that the caller sees. All of it is told from the
+fleets' own names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from echelon.arm.ids import PROVIDER, FleetId
+from echelon.arm.ids import PROVIDER
 
 TENANT = "00000000-0000-0000-0000-00000000feed"
 TENANT_NAME = "Echelon"
@@ -31,6 +31,7 @@ def cloud(base: str) -> dict[str, Any]:
         },
         "graphAudience": base,
         "graph": base,
+        "microsoftGraphResourceId": base,
         "resourceManager": base,
         "gallery": base,
         "batch": base,
@@ -69,13 +70,26 @@ def tenant() -> dict[str, Any]:
     return {"id": f"/tenants/{TENANT}", "tenantId": TENANT, "displayName": TENANT_NAME, "tenantCategory": "Home"}
 
 
-def resource_group(fleet: FleetId, location: str) -> dict[str, Any]:
+def resource_group(id_: str, location: str, tags: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "id": f"/subscriptions/{fleet.subscription}/resourceGroups/{fleet.group}",
-        "name": fleet.group,
+        "id": id_,
+        "name": id_.rpartition("/")[2],
         "type": "Microsoft.Resources/resourceGroups",
         "location": location,
+        "tags": dict(tags),
         "properties": {"provisioningState": "Succeeded"},
+    }
+
+
+def location(subscription_id: str, name: str) -> dict[str, Any]:
+    """A place where fleets are."""
+    return {
+        "id": f"/subscriptions/{subscription_id}/locations/{name}",
+        "name": name,
+        "type": "Region",
+        "displayName": name,
+        "regionalDisplayName": name,
+        "metadata": {"regionType": "Physical", "regionCategory": "Recommended", "pairedRegion": []},
     }
 
 
@@ -98,6 +112,9 @@ def provider(subscription_id: str, namespace: str, versions: Sequence[str], loca
         "registrationState": "Registered",
     }
 
+
+NAMESPACES = (PROVIDER, "Microsoft.Resources")
+"""The resource providers that are served here; any other is registered, with nothing in it."""
 
 _RESOURCES = (
     ("fleets", "Fleet", ("read", "write", "delete", "listCredentials/action")),

@@ -47,7 +47,7 @@ async def put(call: Call) -> Reply:
     profile = properties.get("hubProfile")
     if profile is not None:
         object_of(profile, "properties.hubProfile")
-    parts = {TAGS: _tags(body.get("tags")), IDENTITY: _identity(body.get("identity"))}
+    parts = {TAGS: tags_of(body.get("tags")), IDENTITY: _identity(body.get("identity"))}
     return await _write(call, parts | {HUB_PROFILE: profile or call.record.hub_profile})
 
 
@@ -55,7 +55,7 @@ async def patch(call: Call) -> Reply:
     """Change tags and identity."""
     _check(call)
     body, record = object_of(call.body, ""), call.record
-    tags = _tags(body["tags"]) if "tags" in body else record.tags
+    tags = tags_of(body["tags"]) if "tags" in body else record.tags
     identity = _identity(body["identity"]) if "identity" in body else record.identity
     return await _write(call, {TAGS: tags, IDENTITY: identity, HUB_PROFILE: record.hub_profile})
 
@@ -108,7 +108,7 @@ def founding(id_: FleetId, body: Any, headers: Mapping[str, str]) -> tuple[str, 
         raise invalid(f"{location!r} is not accepted; a fleet needs a location, such as eastus", "location")
     properties = object_of(found.get("properties") or {}, "properties")
     profile = properties.get("hubProfile")
-    parts = {TAGS: _tags(found.get("tags")), IDENTITY: _identity(found.get("identity"))}
+    parts = {TAGS: tags_of(found.get("tags")), IDENTITY: _identity(found.get("identity"))}
     if profile is not None:
         parts[HUB_PROFILE] = object_of(profile, "properties.hubProfile")
     return location, parts
@@ -153,7 +153,8 @@ def _plain(location: str) -> str:
     return location.replace(" ", "").lower()
 
 
-def _tags(tags: Any) -> Mapping[str, str]:
+def tags_of(tags: Any) -> Mapping[str, str]:
+    """The tags of a body. Raises ArmError for what is none."""
     if tags is None:
         return {}
     found = object_of(tags, "tags")
