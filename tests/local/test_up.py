@@ -20,6 +20,7 @@ from echelon.api import names
 from echelon.api.cluster import MemberCluster, MemberClusterSpec
 from echelon.api.core import Subject
 from echelon.api.meta import KubeObject, ObjectMeta, Resource
+from echelon.api.upgrade import ClusterUpgrade
 from echelon.kube.client import Client
 from echelon.kube.http import HttpTransport
 from echelon.kube.kinds import Unstructured
@@ -251,3 +252,28 @@ def test_a_bad_member(tmp_path: Path, member: str, problem: str) -> None:
     line = refusal("--data", tmp_path / "data", "--member", member)
     assert line.startswith(f"echelon: member {member!r}: {problem}")
     assert not (tmp_path / "data").exists()
+
+
+def test_settings_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("providers: {stoppedClusters: Later}")
+    line = refusal("--data", tmp_path / "data", "--port", "0", "--settings", tmp_path / "settings.yaml")
+    assert line.startswith(f"echelon: {tmp_path}/settings.yaml: Invalid enum value 'Later'")
+
+
+async def test_settings_are_those_of_the_hub(hub: HubProcess, tmp_path: Path) -> None:
+    """The provider of EKS clusters is left to others, and says nothing of a member's upgrade."""
+    (tmp_path / "settings.yaml").write_text("providers: {disabled: [eks, gke]}")
+    hub.start("--member", "one", "--settings", str(tmp_path / "settings.yaml"))
+    hub_client = client(hub)
+    upgrade = {
+        "apiVersion": "fleet.echelon.dev/v1alpha1",
+        "kind": "ClusterUpgrade",
+        "metadata": {"name": "by-hand", "namespace": "fleet-member-one"},
+        "spec": {"upgrade": {"type": "NodeImageOnly"}, "clusterResourceId": "eks://eu-west-1/one"},
+    }
+    await hub_client.create(upgrade)
+    found = await until(hub_client, ClusterUpgrade, "by-hand", lambda upgrade: bool(upgrade.status.message))
+    assert found.status.message == (
+        "Waiting for a provider for eks://eu-west-1/one; built into this hub: aks, capi, exec, plan, simulated, webhook"
+    )
+    await hub_client.close()

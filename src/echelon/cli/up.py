@@ -15,6 +15,7 @@ from echelon import __version__
 from echelon.cli.errors import CannotStart
 from echelon.cli.logs import log_to_stderr
 from echelon.cli.loop import run
+from echelon.hub.settings import BadSettings, HubSettings, read_settings
 from echelon.local.fleet_file import BadDocument, read_fleet_file
 from echelon.local.hub import CannotServe, EmbeddedHub, HubOptions
 from echelon.local.members import BadMember, parse_members
@@ -65,6 +66,13 @@ def default_data() -> Path:
     show_default="kubeconfig in the data folder",
     help="File to write the contexts hub, member1, … to.",
 )
+@click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A YAML file with settings of the hub, those of its upgrade providers among them.",
+)
 @click.option("--open", "open_", is_flag=True, help="Open the portal in a browser, signed in.")
 @click.option("-v", "--verbose", is_flag=True, help="Log what the controllers do.")
 def up(
@@ -73,6 +81,7 @@ def up(
     data: Path,
     port: int,
     kubeconfig: Path | None,
+    settings_file: Path | None,
     open_: bool,
     verbose: bool,
 ) -> None:
@@ -93,9 +102,10 @@ def up(
             releases=None if fleet is None else fleet.releases,
             port=port,
             kubeconfig=kubeconfig,
+            settings=HubSettings() if settings_file is None else read_settings(settings_file),
         )
         run(_serve(options, open_portal=open_))
-    except (BadMember, BadDocument, CannotServe) as error:
+    except (BadMember, BadDocument, BadSettings, CannotServe) as error:
         raise CannotStart(str(error)) from None
 
 
