@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from echelon.kube.credentials import ExecPlugin, Identity, StaticCredentials, TokenFile
-from echelon.kube.kubeconfig import ConfigError, Connection, Entry, contexts, in_cluster, load, write
+from echelon.kube.kubeconfig import ConfigError, Connection, Entry, contexts, in_cluster, load, parse, write
 
 
 def encoded(text: str) -> str:
@@ -217,3 +218,49 @@ def test_failing_write_leaves_the_old_file(tmp_path: Path) -> None:
         write(path, [Entry("hub", object())], current="hub")  # type: ignore[arg-type]
     assert path.read_text() == before
     assert [item.name for item in tmp_path.iterdir()] == ["config"]
+
+
+# -- a kubeconfig that came from somebody else ----------------------------------------------------
+
+
+def given(user: object = None, **cluster: object) -> str:
+    document = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://api.example.com", **cluster}}],
+        "users": [{"name": "c", "user": {"token": "t"} if user is None else user}],
+    }
+    return yaml.safe_dump(document)
+
+
+def test_a_kubeconfig_that_holds_all_is_taken() -> None:
+    connection = parse(given(**{"certificate-authority-data": "eA=="}), "the Secret")
+    assert (connection.server, connection.authority) == ("https://api.example.com", b"x")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (given({"exec": {"command": "rm", "apiVersion": "client.authentication.k8s.io/v1"}}), "exec is refused, as no"),
+        (given({"tokenFile": "/etc/shadow"}), "user 'c' of here: tokenFile is refused, as no file is read for it"),
+        (given({"client-certificate": "a", "client-key": "b"}), "client-certificate is refused"),
+        (given(**{"certificate-authority": "/etc/passwd"}), "cluster 'c' of here: certificate-authority is refused"),
+        (given(**{"insecure-skip-tls-verify": True}), "insecure-skip-tls-verify is refused, want certificate-auth"),
+        (given(server="http://api.example.com"), "the server http://api.example.com is refused, want https"),
+        (given({"auth-provider": {"name": "gcp"}}), "uses an auth-provider"),
+        ("}", "the kubeconfig here is not YAML"),
+        ("[]", "no context named"),
+        ("{}", "no context named"),
+        ("a", "the kubeconfig here is not a mapping"),
+    ],
+)
+def test_a_kubeconfig_that_wants_more_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        parse(text, "here")
+
+
+def test_another_user_of_a_given_kubeconfig_may_not_want_more_either() -> None:
+    document = yaml.safe_load(given())
+    document["users"].append({"name": "other", "user": {"exec": {"command": "rm"}}})
+    with pytest.raises(ConfigError, match="exec is refused"):
+        parse(yaml.safe_dump(document), "here")
