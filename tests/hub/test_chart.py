@@ -23,7 +23,7 @@ CHART = ROOT / "deploy" / "charts" / "echelon"
 VALUES: Mapping[str, Mapping[str, Any]] = {
     "defaults": {},
     "many": {
-        "image": {"repository": "registry.example.com/echelon", "tag": "1e3", "pullPolicy": "Always"},
+        "image": {"repository": "registry.example.com/echelon", "tag": "2.10", "pullPolicy": "Always"},
         "imagePullSecrets": [{"name": "registry"}],
         "replicas": 3,
         "settings": {
@@ -99,7 +99,7 @@ def test_the_values_of_the_chart_are_those_of_the_install() -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("replicas: 0", r"Expected `int` >= 1 - at `\$\.replicas`"),
+        ("replicas: -1", r"Expected `int` >= 0 - at `\$\.replicas`"),
         ("replica: 1", "unknown field `replica`"),
         ("settings: {dialect: klingon}", r"settings: Invalid enum value 'klingon' - at `\$\.dialect`"),
         ("settings: {leaderElection: {leaseDuration: 5}}", "leaderElection: .* each has to be shorter than the next"),

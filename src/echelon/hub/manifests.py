@@ -162,7 +162,7 @@ def _pod(values: Values, image: str) -> Object:
 
 def _container(values: Values, image: str) -> Object:
     arguments = ["hub", "run", "--namespace", "$(NAMESPACE)", "--replica-name", "$(POD)"]
-    arguments += ["--settings", f"{_FOLDER}/{SETTINGS_KEY}", "--listen", f":{PORT}", "--log-format", "json"]
+    arguments += ["--settings", f"{_FOLDER}/{SETTINGS_KEY}", "--probes", f":{PORT}", "--log-format", "json"]
     return {
         "name": _CONTAINER,
         "image": image,

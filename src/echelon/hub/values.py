@@ -47,7 +47,7 @@ class Values(_Values, frozen=True, kw_only=True):
 
     image: Image = Image()
     image_pull_secrets: list[Object] = []
-    replicas: Annotated[int, msgspec.Meta(ge=1)] = 2
+    replicas: Annotated[int, msgspec.Meta(ge=0)] = 2
     settings: Object = msgspec.field(default_factory=lambda: {"dialect": "azure-docs"})
     service_account: Account = Account()
     resources: Object = msgspec.field(
@@ -67,7 +67,7 @@ class Values(_Values, frozen=True, kw_only=True):
 MEANINGS: Mapping[str, str] = {
     "image": "The image of the hub; without a tag, that of this version.",
     "imagePullSecrets": "Secrets with which the image is pulled: [{name: …}].",
-    "replicas": "Replicas; one of them works, the others stand by.",
+    "replicas": "Replicas; one of them works, the others stand by. None: the controllers are run elsewhere.",
     "settings": "How the controllers behave; see docs/install.md.",
     "serviceAccount": "Annotations of the service account, such as those of a workload identity.",
     "resources": "What a replica needs and may take.",

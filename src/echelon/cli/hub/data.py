@@ -1,4 +1,4 @@
-"""``echelon hub``: backup of an embedded hub, and the way back."""
+"""``echelon hub backup`` and ``restore``: the data of an embedded hub, and the way back."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ _data = click.option(
 )
 
 
-@click.group()
-def hub() -> None:
-    """Back an embedded hub up, and restore it."""
-
-
-@hub.command()
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @_data
 def backup(file: Path, data: Path) -> None:
@@ -40,7 +35,7 @@ def backup(file: Path, data: Path) -> None:
     click.echo(f"Backed {data} up to {file}, {size / 1e6:.1f} MB")
 
 
-@hub.command()
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @_data
 @click.option("--yes", is_flag=True, help="Do not ask before present data is replaced.")
