@@ -19,6 +19,7 @@ from echelon.api.conditions import JOINED, find_condition
 from echelon.api.core import RBAC, Namespace, Subject
 from echelon.api.crds import manifests
 from echelon.api.meta import KubeObject, ObjectMeta, SystemClock
+from echelon.cli.logs import log_to_stderr
 from echelon.kube import crds
 from echelon.kube.client import Client
 from echelon.kube.http import HttpTransport
@@ -72,4 +73,5 @@ def _has_joined(obj: KubeObject) -> bool:
 
 
 if __name__ == "__main__":
+    log_to_stderr(verbose=False)
     asyncio.run(main(Path(sys.argv[1]), sys.argv[2:]))

@@ -145,7 +145,7 @@ def test_kinds_of_another_fleet_manager_are_left_alone(clusters: Path) -> None:
 def test_a_cluster_that_is_no_hub_is_not_run(clusters: Path) -> None:
     result = hub(clusters, "run")
     assert result.returncode == 1
-    assert "the cluster lacks the kinds approvalrequests.placement.kubernetes-fleet.io and 32 more" in result.stderr
+    assert "the cluster lacks the kinds appliedworks.placement.kubernetes-fleet.io and 32 more" in result.stderr
     assert "echelon hub install" in result.stderr
 
 
@@ -159,7 +159,7 @@ def test_a_rollout_survives_its_leaders_with_no_more_rights_than_installed(clust
     with _replicas(account, settings, "first", "second") as replicas, _agents(clusters):
         killed = []
         environment = os.environ | {"KUBECONFIG": str(clusters)}
-        command = ["bash", SCRIPT, "5s"]
+        command = ["bash", SCRIPT, "3s"]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as script:
             assert script.stdout is not None
             output = ""
