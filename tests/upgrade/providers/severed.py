@@ -10,9 +10,12 @@ from echelon.kube.transport import Response
 
 
 class SeverableTransport(AsgiTransport):
-    """Calls a server without a socket, until it is ``cut``."""
+    """Calls a server without a socket, until it is cut."""
 
     cut = False
+
+    async def sever(self) -> None:
+        self.cut = True
 
     async def request(self, method: str, path: str, **options: Any) -> Response:
         if self.cut:

@@ -53,7 +53,7 @@ async def test_steps_go_in_order_and_nodes_are_counted(provider: Provider, clust
     seen: list[tuple[str, int, int]] = []
     while not (progress := await provider.poll(cluster, handle)).ended:
         handle = progress.handle or handle
-        seen.append((progress.message.split(":")[0], progress.nodes_done, progress.nodes_total))
+        seen.append((progress.message, progress.nodes_done, progress.nodes_total))
         platform.clock.advance(200)
     assert list(dict.fromkeys(seen)) == [
         ("Upgrading the control plane", 0, 3),
@@ -352,6 +352,19 @@ async def test_gke_maintenance_windows_and_exclusions_are_kept(gke: tuple[Played
     assert [f.message for f in await provider.preflight(played.member, played.target)] == [freeze.message]
     played.clock.advance(3600)
     assert await provider.preflight(played.member, played.target) == []
+
+
+async def test_gke_tells_of_nodes_within_a_pool(gke: tuple[Played, Provider]) -> None:
+    played, provider = gke
+    played.cluster.version = "1.30.5-gke.200"
+    handle = await provider.start(played.member, Operation(node_version="1.30.5-gke.200"), "key-2")
+    seen = []
+    while not (progress := await provider.poll(played.member, handle)).ended:
+        handle = progress.handle or handle
+        seen.append(progress.nodes_done)
+        played.clock.advance(30)
+    assert seen == sorted(seen)
+    assert set(seen) == {0, 1, 2}
 
 
 async def test_gke_rules_that_are_not_understood_are_told(gke: tuple[Played, Provider]) -> None:

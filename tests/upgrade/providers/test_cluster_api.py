@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from echelon.api.meta import Resource
+from echelon.api.meta import Clock, Resource
 from echelon.kube import crds
 from echelon.kube.client import Client
 from echelon.kube.kinds import Unstructured
@@ -35,21 +35,20 @@ class Topology:
     target = Operation(control_plane_version="1.31.1", node_version="1.31.1")
     queues = False
 
-    def __init__(self, hub: Hub, version: str) -> None:
-        self.hub = hub
+    def __init__(self, admin: Client, clusters: ManagementClusters, clock: Clock, version: str) -> None:
+        self.admin = admin
+        self.clock = clock
         self._api_version = f"{GROUP}/{version}"
         self._kinds = {
             kind: Unstructured(Resource(GROUP, version, plural, kind, namespaced=True))
             for kind, plural in (("Cluster", "clusters"), ("Machine", "machines"), ("ClusterClass", "clusterclasses"))
         }
-        self.transport = SeverableTransport(hub.server, headers={"Authorization": "Bearer provider"})
-        self.client = Client(self.transport)
-        clusters = ManagementClusters(self.client, over_http)
-        self.capi = ClusterApiPlatform(clusters, ClusterApiSettings(), hub.clock)
+        self.cut_off: Callable[[], Awaitable[None]]
+        self.capi = ClusterApiPlatform(clusters, ClusterApiSettings(), clock)
         self.provider = SteppedProvider(self.capi, self.capi.changes)
 
     async def set_up(self, version: str) -> None:
-        await crds.install(self.hub.admin, [definition(GROUP, version, kind) for kind in self._kinds])
+        await crds.install(self.admin, [definition(GROUP, version, kind) for kind in self._kinds])
         deployments = [{"class": "linux", "name": name, "replicas": count} for name, count in (("a", 1), ("b", 2))]
         topology: dict[str, Any] = {"version": "v1.30.4", "workers": {"machineDeployments": deployments}}
         topology |= {"class": "small"} if version == "v1beta1" else {"classRef": {"name": "small"}}
@@ -66,20 +65,20 @@ class Topology:
     async def create(self, kind: str, name: str, labels: Mapping[str, str] | None = None, **content: Any) -> None:
         metadata = {"name": name, "namespace": "default", "labels": labels or {}}
         obj = {"apiVersion": self._api_version, "kind": kind, "metadata": metadata, **content}
-        await self.hub.admin.create(obj, self._kinds[kind])
+        await self.admin.create(obj, self._kinds[kind])
 
     async def edit(self, kind: str, name: str, change: Mapping[str, Any]) -> None:
-        await self.hub.admin.patch(self._kinds[kind], ("default", name), MergePatch(change))
+        await self.admin.patch(self._kinds[kind], ("default", name), MergePatch(change))
 
     async def cluster(self) -> Mapping[str, Any]:
-        return await self.hub.admin.get(self._kinds["Cluster"], ("default", "one"))
+        return await self.admin.get(self._kinds["Cluster"], ("default", "one"))
 
     async def deferrals(self) -> list[str | None]:
         deployments = (await self.cluster())["spec"]["topology"]["workers"]["machineDeployments"]
         return [d.get("metadata", {}).get("annotations", {}).get(DEFER) for d in deployments]
 
     async def condition(self, reason: str, ago: float) -> None:
-        since = self.hub.clock.now() - timedelta(seconds=ago)
+        since = self.clock.now() - timedelta(seconds=ago)
         condition = {
             "type": "TopologyReconciled",
             "status": "False",
@@ -109,16 +108,16 @@ class Topology:
     async def hold_back(self) -> None:
         raise NotImplementedError
 
-    async def cut_off(self) -> None:
-        self.transport.cut = True
-
 
 @pytest.fixture(params=["v1beta1", "v1beta2"])
 async def platform(bare_hub: Hub, request: pytest.FixtureRequest) -> AsyncIterator[Topology]:
-    topology = Topology(bare_hub, request.param)
+    transport = SeverableTransport(bare_hub.server, headers={"Authorization": "Bearer provider"})
+    client = Client(transport)
+    topology = Topology(bare_hub.admin, ManagementClusters(client, over_http), bare_hub.clock, request.param)
+    topology.cut_off = transport.sever
     await topology.set_up(request.param)
     yield topology
-    await topology.client.close()
+    await client.close()
 
 
 @pytest.fixture
@@ -172,12 +171,14 @@ async def test_what_others_defer_is_waited_for(provider: SteppedProvider, platfo
     assert await platform.deferrals() == ["team-a", OURS]
 
 
-async def test_a_topology_that_fails_may_recover_for_a_while(provider: SteppedProvider, platform: Topology) -> None:
+async def test_a_topology_that_fails_may_recover_for_a_while(
+    provider: SteppedProvider, platform: Topology, bare_hub: Hub
+) -> None:
     handle = await provider.start(MEMBER, platform.target, "key-1")
     await platform.condition("ReconcileFailed", ago=10)
     progress = await provider.poll(MEMBER, handle)
     assert (progress.state, progress.message) == ("Running", "ReconcileFailed: image for v1.31.1 not found")
-    await platform.hub.pass_time(300)
+    await bare_hub.pass_time(300)
     seen = [found async for found in provider.watch(MEMBER, handle)]
     assert seen[-1].state == "Failed"
     assert not (await provider.observe(MEMBER)).busy  # so that another version can be tried

@@ -196,6 +196,7 @@ async def test_warnings_of_the_preflight_are_no_obstacle(bare_world: World, memb
     async with bare_world.provided(wrap=Warning):
         await bare_world.upgrade("ControlPlaneOnly")
         await bare_world.ended()
+    assert bare_world.status().message == "Warning: v1beta1 is still used"
 
 
 async def test_errors_of_the_preflight_end_it(bare_world: World, member: SimulatedMember) -> None:

@@ -25,7 +25,7 @@ from echelon.testing.fakeclouds import Clouds, Cluster, Faults, PacedClock, Serv
 from echelon.upgrade import UpgradeSettings, providers
 from echelon.upgrade.providers import HubCatalogue, ProviderSettings
 from echelon.upgrade.providers.builtin import BuiltIn
-from echelon.upgrade.providers.management import Watched, changes
+from echelon.upgrade.providers.management import ManagementClusters, Watched, changes, over_http
 from echelon.upgrade.providers.settings import AwsSettings, AzureSettings, CommandSettings, GoogleSettings
 
 from ..hub import Hub, Stored, order, running_server, stage
@@ -96,7 +96,7 @@ class Fleet:
 
 async def play(platform: Topology | Controller, watched: list[Watched]) -> None:
     """The controller of a platform: carries on whenever something has changed."""
-    async for _ in changes(platform.hub.admin if isinstance(platform, Topology) else platform.admin, watched, WITHIN):
+    async for _ in changes(platform.admin, watched, WITHIN):
         await platform.carry_on()
 
 
@@ -112,7 +112,8 @@ async def fleet(definitions: Stored, tmp_path: Path) -> AsyncIterator[Fleet]:
         hub = Hub(server)
         await hub.open()
         fleet = Fleet(hub, played, tmp_path)
-        topology, plans = Topology(hub, "v1beta2"), Controller(hub)
+        clusters = ManagementClusters(hub.admin, over_http)
+        topology, plans = Topology(hub.admin, clusters, hub.clock, "v1beta2"), Controller(hub.admin, clusters)
         await topology.set_up("v1beta2")
         versions = {"kubernetesVersions": ["v1.30.4", "v1.31.1"]}
         await topology.edit("ClusterClass", "small", {"spec": versions})
@@ -130,8 +131,6 @@ async def fleet(definitions: Stored, tmp_path: Path) -> AsyncIterator[Fleet]:
         for task in playing:
             task.cancel()
         await asyncio.gather(*playing, return_exceptions=True)
-        for client in (topology.client, plans.client):
-            await client.close()
         await hub.close()
 
 
@@ -215,3 +214,18 @@ async def test_stopped_clusters_are_waited_for(fleet: Fleet) -> None:
         assert fleet.hub.member("aks-1").message == "Waiting for the cluster, which is stopped, to be started"
         fleet.cloud("aks-1").running = True
         await run_ended(fleet, "Completed")
+
+
+async def test_windows_of_platforms_are_kept_and_others_go_first(fleet: Fleet) -> None:
+    schedule = {"weekly": {"intervalWeeks": 1, "dayOfWeek": "Saturday"}}
+    window = {"schedule": schedule, "durationHours": 4, "utcOffset": "+00:00", "startTime": "01:00"}
+    fleet.cloud("aks-1").maintenance = {"aksManagedAutoUpgradeSchedule": window}
+    async with fleet.provided():
+        await fleet.hub.create(update="1.31", strategy=order(stage("clouds", "cloud")), state="Run")
+        await fleet.hub.until(lambda: fleet.hub.states().get("gke-2") == "Completed", WITHIN)
+        await fleet.hub.until(lambda: fleet.hub.state() == "Pending", WITHIN)
+    waiting = fleet.hub.member("aks-1")
+    assert waiting.state == "Pending"
+    assert waiting.message.startswith("The maintenance configuration aksManagedAutoUpgradeSchedule opens at ")
+    assert waiting.not_before is not None
+    assert fleet.cloud("aks-1").operations == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -34,11 +34,10 @@ class Controller:
     target = Operation(control_plane_version="1.31.1+k3s1", node_version="1.31.1+k3s1")
     queues = False
 
-    def __init__(self, hub: Hub) -> None:
-        self.admin = hub.admin
-        self.transport = SeverableTransport(hub.server, headers={"Authorization": "Bearer provider"})
-        self.client = Client(self.transport)
-        platform = PlanPlatform(ManagementClusters(self.client, over_http), PlanSettings())
+    def __init__(self, admin: Client, clusters: ManagementClusters) -> None:
+        self.admin = admin
+        self.cut_off: Callable[[], Awaitable[None]]
+        platform = PlanPlatform(clusters, PlanSettings())
         self.provider = SteppedProvider(platform, platform.changes)
 
     async def set_up(self) -> None:
@@ -90,16 +89,16 @@ class Controller:
     async def hold_back(self) -> None:
         raise NotImplementedError
 
-    async def cut_off(self) -> None:
-        self.transport.cut = True
-
 
 @pytest.fixture
 async def platform(bare_hub: Hub) -> AsyncIterator[Controller]:
-    controller = Controller(bare_hub)
+    transport = SeverableTransport(bare_hub.server, headers={"Authorization": "Bearer provider"})
+    client = Client(transport)
+    controller = Controller(bare_hub.admin, ManagementClusters(client, over_http))
+    controller.cut_off = transport.sever
     await controller.set_up()
     yield controller
-    await controller.client.close()
+    await client.close()
 
 
 @pytest.fixture

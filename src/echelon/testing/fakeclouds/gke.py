@@ -108,8 +108,18 @@ class _Gke:
         for cluster in self._located(request):
             for operation in cluster.operations:
                 if operation.id == request.match_info["operation"]:
-                    return answer(_operation(admit(cluster), operation))
+                    return answer({**_operation(admit(cluster), operation), **self._progress(cluster, operation)})
         raise Refusal("not-found", f"Operation {request.match_info['operation']} was not found.")
+
+    def _progress(self, cluster: Cluster, operation: Operation) -> Mapping[str, Any]:
+        """How many nodes are done, as far as time tells."""
+        if not operation.pool or operation.state != "Running":
+            return {}
+        total = cluster.pool(operation.pool).count
+        share = (self._clock.now() - operation.began).total_seconds() / (operation.seconds * cluster.faults.slow or 1)
+        done = 0 if cluster.faults.wedge else min(int(share * total), total)
+        metrics = {"NODES_TOTAL": total, "NODES_COMPLETE": done}
+        return {"progress": {"metrics": [{"name": name, "intValue": str(count)} for name, count in metrics.items()]}}
 
     def _located(self, request: web.Request) -> list[Cluster]:
         where = (request.match_info["project"], request.match_info["location"])

@@ -13,7 +13,7 @@ Failures of a provider that can pass are waited out with back-off, others end th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -161,7 +161,7 @@ class ClusterUpgradeReconciler:
                 error = next((finding for finding in findings if finding.severity == "Error"), None)
                 if error is not None:
                     return await self._object(subject, error)
-                return await self._begin(subject, operation, left)
+                return await self._begin(subject, operation, "; ".join(filter(None, [left, *_warnings(findings)])))
         return None
 
     async def _offers(self, subject: _Subject, seen: Observation) -> Offers:
@@ -324,6 +324,11 @@ class ClusterUpgradeReconciler:
     def _forget(self, request: Request) -> None:
         self.followers.stop(request)
         self._seen.pop(request, None)
+
+
+def _warnings(findings: Sequence[Finding]) -> Sequence[str]:
+    """What a platform has to say that is no obstacle; it stays with the upgrade."""
+    return [f"Warning: {finding.message}" for finding in findings if finding.severity == "Warning"]
 
 
 def _stalled(progress: Progress, seconds: float) -> str:

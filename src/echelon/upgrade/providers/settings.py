@@ -18,11 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from echelon.kube.backoff import Backoff
+
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -54,7 +57,7 @@ class GoogleSettings(_Settings, frozen=True, kw_only=True):
 class ClusterApiSettings(_Settings, frozen=True, kw_only=True):
     """How Cluster API is judged: a topology that fails to reconcile for ``failure_grace`` seconds has failed."""
 
-    failure_grace: float = 300.0
+    failure_grace: Seconds = 300.0
 
 
 class PlanSettings(_Settings, frozen=True, kw_only=True):
@@ -67,15 +70,15 @@ class PlanSettings(_Settings, frozen=True, kw_only=True):
     image: str = "rancher/k3s-upgrade"
     channel: str = "https://update.k3s.io/v1-release/channels"
     service_account: str = "system-upgrade"
-    concurrency: int = 1
-    job_deadline: int = 3600
+    concurrency: Count = 1
+    job_deadline: Count = 3600
 
 
 class CommandSettings(_Settings, frozen=True, kw_only=True):
     """A program that upgrades clusters; ``timeout`` is the seconds that a call may take."""
 
     command: tuple[str, ...]
-    timeout: float = 60.0
+    timeout: Seconds = 60.0
     environment: Mapping[str, str] = {}
 
 
@@ -84,7 +87,7 @@ class WebhookSettings(_Settings, frozen=True, kw_only=True):
 
     url: str
     secret_file: Path
-    timeout: float = 30.0
+    timeout: Seconds = 30.0
 
 
 class ProviderSettings(_Settings, frozen=True, kw_only=True):
@@ -99,15 +102,15 @@ class ProviderSettings(_Settings, frozen=True, kw_only=True):
     client run at a time, ``disabled`` names schemes that are left to providers elsewhere.
     """
 
-    progress_interval: float = 1.0
+    progress_interval: Seconds = 1.0
     polling: Backoff = Backoff(first=5.0, cap=60.0)
     retry: Backoff = Backoff(first=1.0, cap=300.0)
-    stalled_after: float = 1800.0
-    give_up_after: float = 14400.0
-    workers: int = 16
+    stalled_after: Seconds = 1800.0
+    give_up_after: Seconds = 14400.0
+    workers: Count = 16
     stopped_clusters: Literal["Skip", "Wait"] = "Skip"
     platform_windows: bool = True
-    threads: int = 8
+    threads: Count = 8
     disabled: tuple[str, ...] = ()
     azure: AzureSettings = AzureSettings()
     aws: AwsSettings = AwsSettings()

@@ -75,7 +75,7 @@ class Platform(Protocol):
         """Begin a step, unless it is under way; gives the platform's name for it, which may be empty."""
 
     async def look(self, member: Member, step: Step, operation_id: str) -> Progress:
-        """How far a step is."""
+        """How far a step is; nodes count within the step."""
 
 
 class Handle(Struct, frozen=True, kw_only=True):
@@ -271,5 +271,6 @@ def _nodes(steps: Sequence[Step], seen: Observation) -> int:
 
 
 def _counted(progress: Progress, at: Handle) -> Progress:
-    done = at.nodes_total if progress.state == "Succeeded" else max(at.nodes_done, progress.nodes_done)
+    within = progress.nodes_done if at.step is not None and at.step.pool else 0
+    done = at.nodes_total if progress.state == "Succeeded" else min(at.nodes_done + within, at.nodes_total)
     return replace(progress, nodes_done=done, nodes_total=at.nodes_total)

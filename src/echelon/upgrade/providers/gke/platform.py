@@ -36,7 +36,7 @@ from echelon.upgrade.windows import MaintenanceWindow
 TIMEOUT = 30.0
 T = TypeVar("T")
 _ID = re.compile(r"gke://(?P<project>[^/]+)/(?P<location>[^/]+)/(?P<name>[^/]+)")
-_DONE_METRICS, _TOTAL_METRICS = ("NODES_COMPLETE", "NODES_DONE"), ("NODES_TOTAL",)
+_DONE_METRICS = ("NODES_COMPLETE", "NODES_DONE")
 
 
 class GkePlatform:
@@ -137,9 +137,7 @@ class GkePlatform:
         if _is_open(found):
             metrics = {metric.name: metric.int_value for metric in found.progress.metrics}
             done = next((metrics[name] for name in _DONE_METRICS if name in metrics), 0)
-            total = next((metrics[name] for name in _TOTAL_METRICS if name in metrics), 0)
-            said = f"Upgrading {step.title}: {done} of {total} nodes" if step.pool and total else ""
-            return Progress(state="Running", message=said)
+            return Progress(state="Running", nodes_done=int(done))
         if not found.error.code:
             return Progress(state="Succeeded")
         status = STATUS.get(found.error.code, str(found.error.code))

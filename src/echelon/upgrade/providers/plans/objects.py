@@ -83,7 +83,6 @@ def progress_of(step: Step, plan: Object | None, nodes: Sequence[Node], jobs: It
     if plan is None:
         message = f"The Plan {plan_name(step.pool)} was deleted"
         return Progress(state="Failed", code=Code.NOT_FOUND, message=message, retryable=True)
-    message = f"Upgrading {step.title}: {done} of {len(at)} nodes"
     conditions = {c.get("type"): c for c in (plan.get("status") or {}).get("conditions") or ()}
     invalid = conditions.get("Validated", {})
     if invalid.get("status") == "False":
@@ -94,7 +93,7 @@ def progress_of(step: Step, plan: Object | None, nodes: Sequence[Node], jobs: It
     failed = next((job for job in jobs if _failure(job)), None)
     if failed is not None:
         return _job_failed(failed)
-    return Progress(state="Running", message=message)
+    return Progress(state="Running", nodes_done=done)
 
 
 def under_way(plans: Iterable[Object], nodes: Sequence[Node], jobs: Sequence[Object]) -> Step | None:
