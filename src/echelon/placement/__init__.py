@@ -110,7 +110,7 @@ def _add_scope(
             f"{scope.name}-work-generator",
             works.reconcile,
             For(scope.binding),
-            Watches(Work, lambda work: [Request(*binding_key(work))]),
+            Watches(Work, lambda work: [Request(*binding_key(work))], works.made),
             Watches(scope.snapshot, lambda obj: [Request(*b.key) for b in related.bindings(placement_key(obj))]),
             Watches(scope.placement, works.of_placement, generation_changed),
             *snapshots_change(works.naming),
@@ -119,7 +119,7 @@ def _add_scope(
         Controller(
             f"{scope.name}-report-back",
             reporter.reconcile,
-            For(Work),
+            For(Work, reporter.concerns),
             workers=settings.workers,
         ),
         Controller(

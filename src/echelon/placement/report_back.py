@@ -20,6 +20,7 @@ from echelon.kube.client import Client
 from echelon.kube.controller import Request
 from echelon.kube.errors import NotFound
 from echelon.kube.events import EventRecorder
+from echelon.kube.informer import Change
 from echelon.kube.kinds import Unstructured
 from echelon.kube.patches import JsonPatch
 from echelon.placement.content import HubContent
@@ -53,7 +54,7 @@ class StatusReporter:
 
     async def reconcile(self, request: Request) -> None:
         work = self._cache.get(Work, request.key)
-        if work is None or work.metadata.deletion_timestamp is not None or not self._is_concerned(work):
+        if work is None or work.metadata.deletion_timestamp is not None or not self._is_reported(work):
             return
         placement = self._placement(work)
         if placement is None or placement.metadata.deletion_timestamp is not None:
@@ -70,7 +71,11 @@ class StatusReporter:
         for manifest in work.status.manifest_conditions:
             await self._report(manifest)
 
-    def _is_concerned(self, work: Work) -> bool:
+    def concerns(self, change: Change[Work]) -> bool:
+        """Whether a change of a Work is one to look at; of most Works nothing is reported back."""
+        return change.new is not None and self._is_reported(change.new)
+
+    def _is_reported(self, work: Work) -> bool:
         strategy = work.spec.report_back_strategy
         labels = work.metadata.labels
         return (

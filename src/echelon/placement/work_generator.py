@@ -29,10 +29,11 @@ from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
 from echelon.kube.controller import Request, Result
 from echelon.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, TooManyRequests
+from echelon.kube.informer import Change
 from echelon.kube.kinds import Key
 from echelon.placement import work as works
 from echelon.placement.envelopes import BadEnvelope
-from echelon.placement.index import Related, placement_key
+from echelon.placement.index import Related, binding_key, placement_key
 from echelon.placement.keeper import SnapshotKeeper, index_of
 from echelon.placement.overrides.choice import NoSuchSnapshot, Overrides, labels_noted
 from echelon.placement.overrides.patching import Member, OverrideFailed, label_keys
@@ -106,6 +107,11 @@ class WorkGenerator:
         keys = {work.key for work in wanted}
         have = [work for work in self._related.works(request.key) if work.key in keys]
         return await self._report(binding, have, busy=wrote)
+
+    def made(self, change: Change[Work]) -> bool:
+        """Whether a Work is for a binding of this scope."""
+        work = change.new or change.old
+        return work is None or bool(binding_key(work)[0]) is self._scope.binding.resource.namespaced
 
     def of_placement(self, placement: KubeObject) -> Iterable[Request]:
         """The bindings of a placement."""

@@ -13,13 +13,14 @@ import orjson
 
 from echelon.apiserver import json_syntax
 from echelon.apiserver.body import check_kind, duplicate_fields, go_kind, media_type
-from echelon.apiserver.definitions import Object
+from echelon.apiserver.definitions import NoHooks, Object
 from echelon.apiserver.documents import TooDeep, check_depth, parse_json, parse_yaml
 from echelon.apiserver.errors import StatusError, bad_request, conflict, unsupported_media_type
 from echelon.apiserver.handlers.context import Context, Target
 from echelon.apiserver.handlers.write import answer
 from echelon.apiserver.negotiate import Form
 from echelon.apiserver.patch import apply_json_patch, apply_merge, apply_strategic, check_applied, no_references
+from echelon.apiserver.patch.values import clone
 from echelon.apiserver.query import write_options
 from echelon.apiserver.responses import Answer
 
@@ -126,6 +127,10 @@ def patch_function(target: Target, type_: str, changes: Any) -> Patch:
     if type_ == JSON_PATCH:
         return lambda old: _an_object(_shallow(apply_json_patch(old, changes)))
     if type_ == MERGE_PATCH:
+        if not isinstance(
+            target.definition.hooks, NoHooks
+        ):  # they change parts of the new object, which must be its own
+            return lambda old: _an_object(apply_merge(clone(old), changes))
         return lambda old: _an_object(apply_merge(old, changes))
     schema = target.served.version.schema.openapi
     return lambda old: _an_object(apply_strategic(old, changes, schema, no_references))

@@ -8,11 +8,11 @@ drops the ``null`` members of objects inside the lists that a patch brings, and 
 from __future__ import annotations
 
 from echelon.apiserver.errors import bad_request
-from echelon.apiserver.patch.values import Object, clone, json_kind
+from echelon.apiserver.patch.values import Object, json_kind
 
 
 def apply_merge(obj: Object, patch: object) -> Object:
-    """The document with the merge patch laid over it.
+    """The document with the merge patch laid over it; what the patch leaves alone is shared with the document.
 
     Raises:
         StatusError: 400, the patch is not an object.
@@ -24,19 +24,19 @@ def apply_merge(obj: Object, patch: object) -> Object:
             f"error decoding patch: json: cannot unmarshal {json_kind(patch)} into Go value of type "
             "map[string]interface {}"
         )
-    merged = clone(obj)
-    _merge_into(merged, patch)
-    return merged
+    return _merged(obj, patch)
 
 
-def _merge_into(target: Object, patch: Object) -> None:
+def _merged(target: Object, patch: Object) -> Object:
+    merged = dict(target)
     for name, change in patch.items():
         if change is None:
-            target.pop(name, None)
+            merged.pop(name, None)
         elif isinstance(change, dict) and isinstance(current := target.get(name), dict):
-            _merge_into(current, change)
+            merged[name] = _merged(current, change)
         else:
-            target[name] = _without_nulls(change)
+            merged[name] = _without_nulls(change)
+    return merged
 
 
 def _without_nulls(value: object) -> object:

@@ -1,7 +1,7 @@
 """JSON values as the patch functions see them: what ``orjson.loads`` gives, and nothing else.
 
-Every public function of this package leaves its arguments alone, and the objects it makes share no
-dict or list with them, so that a caller may default and prune them in place.
+Every public function of this package leaves its arguments alone, and but for ``apply_merge`` the objects
+it makes share no dict or list with them, so that a caller may default and prune them in place.
 """
 
 from __future__ import annotations
