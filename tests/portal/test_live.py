@@ -12,7 +12,7 @@ from echelon.api.cluster import MemberCluster
 from echelon.kube.patches import MergePatch
 from echelon.portal import live
 from echelon.portal.live import Snapshot, stream
-from echelon.portal.rendering import digest_of
+from echelon.portal.rendering import digests_of, written
 from echelon.portal.users import Listener
 
 from .conftest import Browser, Served, live_path
@@ -36,7 +36,7 @@ class Pages:
         self.listener.changed.set()
 
     def digest(self) -> str:
-        return digest_of({name: Markup(text) for name, text in self.regions.items()})
+        return written(digests_of({name: Markup(text) for name, text in self.regions.items()}))
 
     def stream(self, seen: str) -> AsyncIterator[bytes]:
         async def prepare() -> None:
@@ -66,9 +66,19 @@ async def test_who_has_seen_the_page_gets_only_what_changes() -> None:
 @pytest.mark.looptime
 async def test_who_has_seen_another_page_gets_all_of_it() -> None:
     pages = Pages(a="<p>1</p>")
-    message = await next_message(pages.stream("another"))
+    message = await next_message(pages.stream("b.0123456789"))
     assert 'hx-target="#main"' in message
     assert "whole" in message
+
+
+@pytest.mark.looptime
+async def test_who_comes_back_gets_what_has_changed_meanwhile() -> None:
+    pages = Pages(a="<p>1</p>", b="<p>1</p>")
+    before = pages.digest()
+    pages.regions["b"] = "<p>2</p>"
+    message = await next_message(pages.stream(before))
+    assert 'hx-target="#b"' in message
+    assert 'hx-target="#a"' not in message
 
 
 @pytest.mark.looptime

@@ -105,13 +105,13 @@ class Outlook(Protocol):
 class Planner(Protocol):
     """The outlook of a run that is started, or goes on, now. Pure and quick: it is asked at every change."""
 
-    def __call__(self, run: UpdateRun, fleet: FleetNow, now: datetime) -> Outlook: ...
+    def __call__(self, run: UpdateRun, fleet: FleetNow, now: datetime, /) -> Outlook: ...
 
 
 class GenerateRun(Protocol):
     """The run of a profile for what is published now, which may be on the hub already; or why there is none."""
 
-    def __call__(self, profile: AutoUpgradeProfile, fleet: FleetNow, now: datetime) -> UpdateRun | str: ...
+    def __call__(self, profile: AutoUpgradeProfile, fleet: FleetNow, now: datetime, /) -> UpdateRun | str: ...
 
 
 class Given(Struct, frozen=True, kw_only=True):

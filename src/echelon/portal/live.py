@@ -2,21 +2,21 @@
 
 The stream is told of changes, waits ``COALESCE`` for those that come together, shows the page anew and sends what
 differs. It sends at most ``RATE`` bytes a second and shows no more often than it can: after each message it rests as
-long as the message weighs, and ten times as long as it took to make; what changes meanwhile comes with the next one.
+long as the message weighs, and four times as long as it took to make; what changes meanwhile comes with the next one.
 
-Every message bears the digest of the page as it is then. A browser that comes back says which it had last, and gets
-everything unless that is still so. A page that has other regions than before is sent as a whole.
+Every message bears the digests of the regions as they are then. A browser that comes back says which it had last, and
+gets what differs. A page that has other regions than before is sent as a whole.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import msgspec
 
-from echelon.portal.rendering import Rendered, digest_of
+from echelon.portal.rendering import Rendered, digests_of, read, written
 from echelon.portal.users import Listener
 
 COALESCE = 0.05
@@ -43,9 +43,9 @@ Show = Callable[[], Snapshot | bytes]
 async def stream(
     show: Show, listener: Listener, seen: str, prepare: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[bytes]:
-    """The events of a page. ``prepare`` is awaited before each showing; ``seen`` is the digest that the page has."""
+    """The events of a page. ``prepare`` is awaited before each showing; ``seen`` are the digests that the page has."""
     loop = asyncio.get_running_loop()
-    last: Rendered | None = None
+    last = read(seen)
     yield b": hello\n\n"
     while True:
         listener.changed.clear()
@@ -55,12 +55,11 @@ async def stream(
         if isinstance(found, bytes):
             yield found
             return
-        data = _message(found, last, seen)
+        data, last = _message(found.regions, found.whole, last)
         took = loop.time() - begun
-        last = found.regions
         if data:
             yield data
-        await asyncio.sleep(max(PAUSE if data else 0.0, len(data) / RATE, 10 * took))
+        await asyncio.sleep(max(PAUSE if data else 0.0, len(data) / RATE, 4 * took))
         if await _happens(listener.changed, BREATH):
             await asyncio.sleep(COALESCE)
         else:
@@ -75,19 +74,17 @@ async def _happens(event: asyncio.Event, within: float) -> bool:
     return event.is_set()
 
 
-def _message(found: Snapshot, last: Rendered | None, seen: str) -> bytes:
-    """What to send to somebody who has the page as it was ``last``, or with the digest ``seen``."""
-    digest = digest_of(found.regions)
-    if last is None and digest == seen:
-        return b""
-    if last is None or list(last) != list(found.regions):
-        parts = [_partial(WHOLE, "innerMorph", found.whole())]
+def _message(regions: Rendered, whole: Callable[[], str], last: Mapping[str, str]) -> tuple[bytes, Mapping[str, str]]:
+    """What to send to somebody who has the regions with the digests ``last``, and those that they have then."""
+    digests = digests_of(regions)
+    if list(last) != list(digests):
+        parts = [_partial(WHOLE, "innerMorph", whole())]
     else:
-        parts = [_partial(name, "outerMorph", text) for name, text in found.regions.items() if last[name] != text]
+        parts = [_partial(name, "outerMorph", text) for name, text in regions.items() if last[name] != digests[name]]
     if not parts:
-        return b""
+        return b"", digests
     lines = "".join(f"data: {line}\n" for line in "\n".join(parts).splitlines() if line.strip())
-    return f"id: {digest}\n{lines}\n".encode()
+    return f"id: {written(digests)}\n{lines}\n".encode(), digests
 
 
 def _partial(target: str, swap: str, text: str) -> str:

@@ -43,12 +43,20 @@ def render(template: str, **values: object) -> Markup:
     return Markup(environment().get_template(template).render(values))
 
 
-def digest_of(rendered: Rendered) -> str:
-    """What tells whether somebody who saw a page has seen this one."""
-    digest = hashlib.blake2b(digest_size=12)
-    for name, text in rendered.items():
-        digest.update(f"{name}\0{text}\0".encode())
-    return digest.hexdigest()
+def digests_of(rendered: Rendered) -> Mapping[str, str]:
+    """What tells, of each region, whether somebody who saw it has seen this one."""
+    return {name: hashlib.blake2b(text.encode(), digest_size=5).hexdigest() for name, text in rendered.items()}
+
+
+def written(digests: Mapping[str, str]) -> str:
+    """Digests as a text for addresses and headers."""
+    return "~".join(f"{name}.{digest}" for name, digest in digests.items())
+
+
+def read(text: str) -> Mapping[str, str]:
+    """Digests from a text; what is none is passed over."""
+    parts = (part.rpartition(".") for part in text.split("~"))
+    return {name: digest for name, _, digest in parts if name}
 
 
 # -- moments ------------------------------------------------------------------------------------

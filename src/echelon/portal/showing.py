@@ -37,7 +37,8 @@ def whole(
     regions = _regions(shown, session)
     stream, query = "", request.url.query
     if page is not None:
-        stream = f"{LIVE}{request.url.path}?{query}{'&' if query else ''}seen={rendering.digest_of(regions)}"
+        seen = rendering.written(rendering.digests_of(regions))
+        stream = f"{LIVE}{request.url.path}?{query}{'&' if query else ''}seen={seen}"
     notices, session.notices = session.notices, []
     text = rendering.render(
         shown.template,

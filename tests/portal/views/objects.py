@@ -35,9 +35,7 @@ def member(
                 ],
                 "properties": {
                     "k8s.io/k8s-version": {"value": version, "observationTime": at(-60)},
-                    **(
-                        {"fleet.echelon.dev/node-images": {"value": image, "observationTime": at(-60)}} if image else {}
-                    ),
+                    **images,
                 },
                 "agentStatus": [{"type": "MemberAgent", "lastReceivedHeartbeat": at(beat)}],
             },

@@ -30,7 +30,7 @@ from echelon.portal.pages.order_form import FIRST, StageFields, fields_of, order
 from echelon.portal.rights import to
 from echelon.portal.views.chart import Chart, chart
 from echelon.portal.views.members import version_key
-from echelon.portal.views.run import spans
+from echelon.portal.views.run import first_few, spans
 from echelon.portal.views.runs import upgrade_words
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?")
@@ -213,7 +213,7 @@ def planned(visit: Visit, wanted: UpdateRun) -> Plan:
             f"{gate.name} {gate.timing.lower()} {f'group {gate.group}' if gate.group else f'stage {gate.stage}'}"
             for gate in preview.approvals
         ),
-        findings=tuple(outlook.findings),
+        findings=first_few(outlook.findings),
         blocked_on=tuple(preview.blocked_on),
         assumed=str(outlook.assumed),
     )

@@ -48,6 +48,7 @@ def show_one(visit: Visit) -> Shown:
         "skip": may,
         "approve": visit.may("patch", Gate, "status"),
         "delete": visit.may("delete", UpdateRun),
+        "many": any(group.hidden for stage in model.stages for group in stage.groups),
     }
     regions = [
         Region("head", "runs/head.html", (model, offered)),
@@ -95,13 +96,15 @@ async def stop(visit: Visit, form: Form) -> Outcome:
 
 
 async def skip(visit: Visit, form: Form) -> Outcome:
-    rules, target = visit.given.rules, _target(form.one("target"))
+    rules, target = visit.given.rules, _target(form)
     await _ask(visit, lambda run: rules.skip_problems(run, [target]), lambda run: rules.skipping(run, [target]))
     what = "the wait after stage" if target.type == "AfterStageWait" else target.type.lower()
     return Done(f"Run {visit.names['name']} skips {what} {target.name}.")
 
 
-def _target(text: str) -> SkipTarget:
+def _target(form: Form) -> SkipTarget:
+    """What a form names: a part by its type and name, or a member by its name."""
+    text = f"Member:{form.one('member')}" if form.has("member") else form.one("target")
     type_, _, name = text.partition(":")
     for known in SKIPS:
         if type_ == known and name:

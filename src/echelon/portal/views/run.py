@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from echelon.api import names
-from echelon.api.fleet import Gate, UpdateRun, UpdateRunStatus
+from echelon.api.fleet import Gate, GroupUpdateStatus, UpdateRun, UpdateRunStatus
 from echelon.api.meta import parse_time
 from echelon.api.upgrade import ClusterUpgrade
 from echelon.explain.access import Access
@@ -21,11 +21,16 @@ from echelon.portal.given import Outlook, Schedule
 from echelon.portal.views.chart import Chart, Span, chart
 from echelon.portal.views.runs import TONES, Card, Count, counts, update_card
 
-MEMBERS_SHOWN = 40
-"""Members of a group that are shown one by one; the others are counted."""
+MEMBERS_SHOWN = 120
+"""Members of a run that are shown one by one, as many of each group; the others are counted."""
+
+LEAST_SHOWN = 4
+"""Members of a group that are shown in any case."""
 
 ROWS_SHOWN = 24
 """Members of a run that have rows of their own in its chart; of more, groups have."""
+
+FINDINGS_SHOWN = 6
 
 _PRESSING = (State.FAILED, State.STUCK, State.UPDATING, State.WAITING, State.STOPPING, State.STOPPED)
 
@@ -140,9 +145,15 @@ def run_page(
         chart=chart(tuple(spans(run.status, item, preview)), now),
         ends_at=None if preview is None else preview.ends_at,
         assumed="" if outlook is None else str(outlook.assumed),
-        findings=() if outlook is None else tuple(outlook.findings),
+        findings=() if outlook is None else first_few(outlook.findings),
         blocked_on=() if preview is None else tuple(preview.blocked_on),
     )
+
+
+def first_few(findings: Sequence[str]) -> tuple[str, ...]:
+    """Sentences, the first few of them."""
+    more = len(findings) - FINDINGS_SHOWN
+    return (*findings[:FINDINGS_SHOWN], f"and {more:,} more such findings") if more > 1 else tuple(findings)
 
 
 def _facts(run: UpdateRun) -> Facts:
@@ -163,6 +174,7 @@ def _facts(run: UpdateRun) -> Facts:
 
 
 def _stages(status: UpdateRunStatus, item: Item, *, may_skip: bool) -> Iterator[StageColumn]:
+    most = max(LEAST_SHOWN, MEMBERS_SHOWN // max(1, sum(len(stage.groups) for stage in status.stages)))
     for number, (stage, part) in enumerate(zip(status.stages, item.items, strict=True), 1):
         open_ = may_skip and not part.is_over
         gates = [_task(found, "") for found in part.items if found.part is Part.GATE]
@@ -174,13 +186,10 @@ def _stages(status: UpdateRunStatus, item: Item, *, may_skip: bool) -> Iterator[
             inside = stage.groups[0]
             begin = own + len(inside.before_gates)
             before, after = gates[:begin], gates[begin:]
-            groups = [_box(inside.name, part, inner, (), (), inside.max_concurrency, is_named=False, open_=False)]
+            groups = [_box(inside, part, inner, (), (), most, is_named=False, open_=False)]
         else:
             before, after = gates[:own], gates[own:]
-            groups = [
-                _group(box, group.max_concurrency, len(group.before_gates), open_=open_)
-                for group, box in zip(stage.groups, inner, strict=True)
-            ]
+            groups = [_group(group, box, most, open_=open_) for group, box in zip(stage.groups, inner, strict=True)]
         members = list(part.members())
         yield StageColumn(
             number=number,
@@ -199,29 +208,30 @@ def _stages(status: UpdateRunStatus, item: Item, *, may_skip: bool) -> Iterator[
         )
 
 
-def _group(item: Item, at_a_time: int, before: int, *, open_: bool) -> GroupBox:
+def _group(group: GroupUpdateStatus, item: Item, most: int, *, open_: bool) -> GroupBox:
+    before = len(group.before_gates)
     gates = [_task(found, "") for found in item.items if found.part is Part.GATE]
     members = [found for found in item.items if found.part is Part.MEMBER]
-    return _box(item.name, item, members, gates[:before], gates[before:], at_a_time, is_named=True, open_=open_)
+    return _box(group, item, members, gates[:before], gates[before:], most, is_named=True, open_=open_)
 
 
 def _box(
-    name: str,
+    group: GroupUpdateStatus,
     item: Item,
     members: Sequence[Item],
     before: Sequence[Task],
     after: Sequence[Task],
-    at_a_time: int,
+    most: int,
     *,
     is_named: bool,
     open_: bool,
 ) -> GroupBox:
     shown = members
-    if len(members) > MEMBERS_SHOWN:
+    if len(members) > most:
         order = {state: index for index, state in enumerate(_PRESSING)}
-        shown = sorted(members, key=lambda member: order.get(member.state, len(order)))[:MEMBERS_SHOWN]
+        shown = sorted(members, key=lambda member: order.get(member.state, len(order)))[:most]
     return GroupBox(
-        name=name,
+        name=group.name,
         state=item.state.value,
         tone=TONES[item.state],
         is_named=is_named,
@@ -231,8 +241,8 @@ def _box(
         hidden=len(members) - len(shown),
         counts=counts(item),
         total=len(members),
-        at_a_time=at_a_time,
-        skip=f"Group:{name}" if open_ and not item.is_over else "",
+        at_a_time=group.max_concurrency,
+        skip=f"Group:{group.name}" if open_ and not item.is_over else "",
     )
 
 
