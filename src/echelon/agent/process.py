@@ -59,6 +59,7 @@ class AgentProcess:
                 else TokenSecret(hub.token_file, self._member, hub.secret)
             )
             self._token = AgentToken(name, self._place, clock, remedy=_remedy(name))
+            clock.on_change = self._token.reconsider
             hub = Connection(hub.url, credentials=self._token, authority=hub.authority)
         self._hub = Client(clock.listening(HttpTransport(hub)), field_manager=names.AGENT_MANAGER)
         self._agent = Agent(name, self._hub, self._member, clock=clock)

@@ -107,9 +107,9 @@ class AgentToken:
         self._placed = ""  # what was seen in the place last
         self._token = ""
         self._identity = Identity()
-        self._renew_at: float | None = None  # by the loop's clock
+        self._renew_at: float | None = None  # by the loop's clock, for one that was issued to this process
         self._read_at = float("-inf")
-        self._replaced = asyncio.Event()
+        self._news = asyncio.Event()
 
     async def identity(self) -> Identity:
         if _time() - self._read_at >= REREAD_SECONDS or not self._token:
@@ -131,11 +131,18 @@ class AgentToken:
     def put(self, token: str) -> None:
         """Use a token that was issued just now."""
         claims = claims_of(token)
-        self._take(token, None if claims is None else _time() + claims.life.total_seconds() * RENEW_AFTER)
+        self._take(token)
+        self._renew_at = None if claims is None else _time() + claims.life.total_seconds() * RENEW_AFTER
 
     def renew_in(self) -> float | None:
-        """Seconds until the token is to be renewed; None for one that is not."""
-        return None if self._renew_at is None else max(0.0, self._renew_at - _time())
+        """Seconds until the token is to be renewed; None for one that is not. A wrong clock makes it at once."""
+        claims = self.claims()
+        if claims is None or claims.account is None:
+            return None
+        if self._renew_at is not None:
+            return max(0.0, self._renew_at - _time())
+        age = self._clock.now().timestamp() - claims.iat
+        return max(0.0, claims.life.total_seconds() * RENEW_AFTER - age) if age >= 0 else 0.0
 
     def look_again(self) -> None:
         """There may be another token in the place: see when the next request is made."""
@@ -145,9 +152,14 @@ class AgentToken:
         """What the present token says of itself."""
         return claims_of(self._token)
 
-    async def wait_until_replaced(self) -> None:
-        self._replaced.clear()
-        await self._replaced.wait()
+    def reconsider(self) -> None:
+        """The clock has been put right: it may be time to renew the token."""
+        self._news.set()
+
+    async def wait_for_news(self) -> None:
+        """Wait until there is another token, or another time."""
+        self._news.clear()
+        await self._news.wait()
 
     def _look(self) -> None:
         """Take the token of the place, if it is a new one there and not older than the present one."""
@@ -158,24 +170,16 @@ class AgentToken:
         self._placed = placed
         ours, theirs = claims_of(self._token), claims_of(placed)
         if placed != self._token and (ours is None or theirs is None or theirs.iat >= ours.iat):
-            self._take(placed, self._due(theirs))
+            self._take(placed)
 
-    def _due(self, claims: Claims | None) -> float | None:
-        """When a token that was found is to be renewed: at once if the clocks cannot be right."""
-        if claims is None or claims.account is None:
-            return None
-        age = self._clock.now().timestamp() - claims.iat
-        left = claims.life.total_seconds() * RENEW_AFTER - age
-        return _time() + (left if age >= 0 else 0.0)
-
-    def _take(self, token: str, renew_at: float | None) -> None:
+    def _take(self, token: str) -> None:
         if self._token:
             log.info("the agent's token was replaced", member=self._member)
-        self._token, self._identity, self._renew_at = token, bearer(token), renew_at
+        self._token, self._identity, self._renew_at = token, bearer(token), None
         self.problem = ""
         if (claims := claims_of(token)) is not None:
             EXPIRES.labels(self._member).set(claims.exp)
-        self._replaced.set()
+        self._news.set()
 
     def _give_up(self, why: str) -> None:
         problem = f"{why}; {self._remedy}"
@@ -199,11 +203,12 @@ async def keep_renewed(token: AgentToken, place: Place, issue: Issue) -> None:
     failures = 0
     while True:
         delay = await _due_in(token, failures)
-        if await _replaced_within(token, delay):
+        if await _news_within(token, delay):
             failures = 0
             continue
         claims = token.claims()
-        assert claims is not None
+        if claims is None:
+            continue  # there was none to begin with: look again
         try:
             fresh = await issue(claims)
             token.put(fresh)
@@ -225,12 +230,12 @@ async def _due_in(token: AgentToken, failures: int) -> float | None:
     return due if due is None or not failures else max(due, _BACKOFF.delay(failures - 1))
 
 
-async def _replaced_within(token: AgentToken, seconds: float | None) -> bool:
+async def _news_within(token: AgentToken, delay: float | None) -> bool:
     try:
-        async with asyncio.timeout(seconds):
-            await token.wait_until_replaced()
+        async with asyncio.timeout(delay):
+            await token.wait_for_news()
     except TimeoutError:
-        return token.claims() is None
+        return False
     return True
 
 

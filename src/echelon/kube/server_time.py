@@ -30,6 +30,8 @@ class ServerClock:
         self._clock = clock
         self.skew = timedelta(0)
         """How far the server's clock is ahead of this machine's."""
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when the clock was put right."""
 
     def now(self) -> datetime:
         return self._clock.now() + self.skew
@@ -47,6 +49,7 @@ class ServerClock:
         if abs(skew - self.skew) > TOLERANCE:
             log.warning("the clocks of the server and of this machine differ", server_ahead_by=str(skew))
             self.skew = skew
+            self.on_change()
 
 
 class _Listening:

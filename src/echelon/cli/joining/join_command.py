@@ -94,7 +94,7 @@ def join(
     On the member: an agent in fleet-system, which pulls, so the hub does not have to reach the member. Done again,
     it changes what is different now.
     """
-    if member_url and not push:
+    if member_url and not (push or renew):
         raise CannotStart("--member-url goes with --push: without it the hub does not reach the member")
     if cluster_resource_id is not None and not RESOURCE_ID.fullmatch(cluster_resource_id):
         raise CannotStart(

@@ -110,6 +110,7 @@ async def renew(hub: End, member: End, present: MemberCluster, wanted: Membershi
         await _keep_kubeconfig(hub, member, wanted)
         tell(f"The hub has a new token for the {member.title}")
         return
+    await _apply(hub, [account_on_hub(wanted)])  # it may have been deleted to end all its tokens
     secret = await _token_for(hub, wanted)
     await _apply(member, [installation.secret_for(secret)])
     tell(f"The agent of {wanted.name} has a new token; it takes it within two minutes")
