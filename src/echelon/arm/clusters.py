@@ -15,10 +15,10 @@ import msgspec
 from echelon.api import names
 from echelon.api.cluster import MemberCluster
 from echelon.api.upgrade import ReleaseCatalog
-from echelon.arm.around import Answering, Question
+from echelon.arm.around import Answering, Question, seen_fleets
 from echelon.arm.call import Reply, found
 from echelon.arm.directory import CONFIG_MAPS, Directory, read_record
-from echelon.arm.errors import ArmError, from_hub, invalid, not_found
+from echelon.arm.errors import ArmError, from_hub, invalid, not_allowed, not_found
 from echelon.arm.handlers.fleets import ensure_namespace
 from echelon.arm.ids import is_name
 from echelon.arm.paging import page
@@ -85,6 +85,7 @@ class ManagedClusters:
 
     async def put(self, question: Question) -> Reply:
         """Remember what a cluster is to consist of."""
+        await self._check_makes(question)
         token = bearer(question.request)
         if not is_name(question.names["name"].lower(), _LONGEST):
             raise invalid(f"{question.names['name']!r} is no name of a member to be", "name")
@@ -110,12 +111,22 @@ class ManagedClusters:
 
     async def delete(self, question: Question) -> Reply:
         """Forget a cluster; a member of a fleet stays one."""
+        await self._check_makes(question)
         async with self._directory.connect(self._directory.own(), bearer(question.request)) as client:
             try:
                 await client.delete(CONFIG_MAPS, cluster_key(_id(question)), missing_ok=True)
             except ApiError as error:
                 raise from_hub(error, {}) from error
         return Reply(status=204)
+
+    async def _check_makes(self, question: Question) -> None:
+        """Refuse what a hub of real clusters cannot do, to whoever it knows."""
+        if not self._directory.makes_clusters():
+            await seen_fleets(self._directory, question)
+            raise not_allowed(
+                "This hub neither makes nor deletes clusters. Do so where they run; "
+                "a cluster is added to the fleet as a member, by its id."
+            )
 
     async def pools(self, question: Question) -> Reply:
         return Reply(body={"value": await self._pools(question)})

@@ -65,6 +65,9 @@ class Directory(Protocol):
     def identity_of(self, member: str) -> Subject:
         """As whom the agent of a new member is known."""
 
+    def makes_clusters(self) -> bool:
+        """Whether a managed cluster that a client creates comes to be, as a simulation, when it becomes a member."""
+
     def annotations_of(self, member: str, cluster_id: str, cluster: Mapping[str, Any]) -> Mapping[str, str]:
         """What a new member is to the provider that upgrades it; ``cluster`` is what it was created to consist of."""
 

@@ -13,12 +13,10 @@ from typing import Any
 
 from echelon.api import names
 from echelon.api.core import RBAC, Subject
-from echelon.api.fleet import UpdateRun
 from echelon.api.meta import Clock
-from echelon.api.upgrade import AutoUpgradeProfile
-from echelon.arm.call import Rules
 from echelon.arm.directory import CannotCreate
 from echelon.arm.face import Face
+from echelon.hub.azure import FIELD_MANAGER, rules
 from echelon.kube import kubeconfig
 from echelon.kube.asgi import AsgiTransport
 from echelon.kube.client import Client
@@ -28,12 +26,7 @@ from echelon.local.mount import NameTaken
 from echelon.local.naming import HUB
 from echelon.local.simulation import SIMULATED_CLUSTER
 from echelon.local.tokens import context_token
-from echelon.upgrade import intents
-from echelon.upgrade.asking import surroundings
-from echelon.upgrade.autoupgrade.generation import generate
-from echelon.upgrade.validation import Problem
 
-FIELD_MANAGER = "echelon-arm"
 _MANAGED_CLUSTER = "/providers/microsoft.containerservice/managedclusters/"
 
 
@@ -78,6 +71,9 @@ class EmbeddedDirectory:
     def identity_of(self, member: str) -> Subject:
         return Subject(kind="User", name=agent_user(member), api_group=RBAC)
 
+    def makes_clusters(self) -> bool:
+        return True
+
     def annotations_of(self, member: str, cluster_id: str, cluster: Mapping[str, Any]) -> Mapping[str, str]:
         if _MANAGED_CLUSTER not in cluster_id.lower():
             return {names.CLUSTER_RESOURCE_ID: cluster_id}
@@ -87,11 +83,4 @@ class EmbeddedDirectory:
 
 def face_of(directory: EmbeddedDirectory, clock: Clock) -> Face:
     """The face over an embedded fleet."""
-
-    async def generated(client: Client, profile: AutoUpgradeProfile) -> UpdateRun | str:
-        now = clock.now()
-        runs = (await client.list(UpdateRun)).items
-        found = generate(profile, await surroundings(client, now), runs, now)
-        return str(found) if isinstance(found, Problem) else found.run
-
-    return Face(directory, Rules(intents, generated), clock)
+    return Face(directory, rules(clock), clock)
