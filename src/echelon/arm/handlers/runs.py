@@ -9,6 +9,7 @@ import msgspec
 
 from echelon.api.conditions import INITIALIZED, find_condition
 from echelon.api.fleet import SkipTarget, UpdateRun
+from echelon.arm import versions
 from echelon.arm.call import Call, Reply, found, object_of
 from echelon.arm.envelope import enveloped
 from echelon.arm.errors import ArmError, invalid, not_allowed
@@ -48,7 +49,7 @@ async def put(call: Call) -> Reply:
     """Create a run, or change one that was not started."""
     present: UpdateRun | None = await found(call.client.get(UpdateRun, call.name))
     call.check_preconditions(present)
-    spec = spec_from(call.properties, present)
+    spec = spec_from(call.properties, present, lambda body: versions.shaped(body, call.version))
     if present is None:
         return await _create(call, spec)
     if spec == msgspec.to_builtins(present.spec):

@@ -6,7 +6,7 @@ Only the members of a run know their cluster by an ARM id (``cluster_ids``), wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -123,15 +123,20 @@ def _member(member: MemberUpdateStatus, cluster_ids: Mapping[str, str]) -> dict[
 # -- in -----------------------------------------------------------------------------------------
 
 
-def spec_from(properties: Mapping[str, Any], present: UpdateRun | None) -> dict[str, Any]:
+def spec_from(
+    properties: Mapping[str, Any], present: UpdateRun | None, shape: Callable[[Any], Any] = lambda body: body
+) -> dict[str, Any]:
     """The spec that a request asks for; ``present`` is the run that it is to change.
 
     Who reads a run and writes it back shows the strategy's id and its copy both: that is no contradiction as
-    long as the copy is the one that was made.
+    long as the copy is the one that was made, in the ``shape`` in which the client sees it. Some clients (Terraform)
+    send an empty text for what is not set.
     """
     update = picked(properties.get("managedClusterUpdate"), ("upgrade", "nodeImageSelection"))
     if isinstance(update, dict):
         update["upgrade"] = picked(update.get("upgrade"), ("type", "kubernetesVersion"))
+        if isinstance(update["upgrade"], dict) and update["upgrade"].get("kubernetesVersion") == "":
+            del update["upgrade"]["kubernetesVersion"]
         if "nodeImageSelection" in update:
             update["nodeImageSelection"] = picked(update["nodeImageSelection"], ("type", "customNodeImageVersions"))
     spec: dict[str, Any] = {"managedClusterUpdate": update}
@@ -139,7 +144,7 @@ def spec_from(properties: Mapping[str, Any], present: UpdateRun | None) -> dict[
     if strategy is not None:
         spec["updateStrategyName"] = strategy
     order = properties.get("strategy")
-    if order is not None and not (strategy is not None and present is not None and _is_copy(order, present)):
+    if order is not None and not (strategy is not None and present is not None and _is_copy(order, present, shape)):
         spec["strategy"] = order_from(order)
     if present is not None:
         kept = {"state": present.spec.state, "attempt": present.spec.attempt}
@@ -153,7 +158,7 @@ def strategy_name(id_: Any) -> str | None:
     Raises:
         ArmError: this is no id of a strategy.
     """
-    if id_ is None:
+    if id_ is None or id_ == "":
         return None
     name = last_name(id_, STRATEGIES) if isinstance(id_, str) else None
     if name is None:
@@ -162,9 +167,9 @@ def strategy_name(id_: Any) -> str | None:
     return name.lower()
 
 
-def _is_copy(order: Any, run: UpdateRun) -> bool:
+def _is_copy(order: Any, run: UpdateRun, shape: Callable[[Any], Any]) -> bool:
     copy = run.status.strategy
-    return copy is not None and order_from(order) == order_from(order_to(copy))
+    return copy is not None and order_from(order) == order_from(shape(order_to(copy)))
 
 
 def targets_from(body: Mapping[str, Any]) -> list[Any]:
