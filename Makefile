@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST_WORKERS ?= 2
 IMAGE ?= ghcr.io/echelon-fleet/echelon:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
-.PHONY: demo test lint types contracts check bench soak crds image clean help
+.PHONY: demo test test-az lint types contracts check bench soak crds image clean help
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,10 @@ test: .venv/.synced  ## lint, types, import contracts and all tests but the long
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist worksteal -q
 
+test-az: .venv/.synced  ## az itself against a local hub; installs azure-cli into .az first
+	@scripts/az-environment
+	ECHELON_AZ=$(CURDIR)/.az/venv/bin/az AZURE_EXTENSION_DIR=$(CURDIR)/.az/extensions $(BIN)/pytest -q tests/az
+
 soak: .venv/.synced  ## the long tests: kill loops, long runs
 	$(BIN)/pytest -m soak -q
 
@@ -41,4 +45,4 @@ image:  ## build the image of hubs and agents, IMAGE=name:tag; needs Docker
 	docker build --tag $(IMAGE) .
 
 clean:  ## remove what the targets made
-	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .tools .az .mypy_cache .ruff_cache .pytest_cache .hypothesis

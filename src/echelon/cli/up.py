@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from echelon import __version__
+from echelon.cli.az import az_lines
 from echelon.cli.errors import CannotStart
 from echelon.cli.logs import log_to_stderr
 from echelon.cli.loop import run
@@ -158,6 +159,9 @@ def _greeting(hub: EmbeddedHub, options: HubOptions, seconds: float) -> str:
         "Type next, in another terminal:",
         f"  export KUBECONFIG={shlex.quote(str(hub.kubeconfig))}",
         "  kubectl --context hub get memberclusters",
+        "",
+        "For az, once (docs/az.md):",
+        *(f"  {line}" for line in az_lines(hub.address, options.data)),
         "",
         f"Ctrl-C stops it. The data stays in {options.data}; the same command goes on from there.",
     ]

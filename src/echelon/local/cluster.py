@@ -17,6 +17,9 @@ from echelon.local.tokens import Tokens, context_token
 
 _OWN = FleetNames()
 
+ADMINISTRATOR = "echelon-admin"
+"""As whom the holder of the token in the data folder is known."""
+
 
 class EmbeddedCluster:
     """A cluster by name. Start it before its first request, close it before the database.
@@ -38,7 +41,7 @@ class EmbeddedCluster:
         self.served_as = names.served_as(name)
         self._tokens = Tokens()
         for token in (admin_token, context_token(self.served_as, admin_token)):
-            self._tokens.accept(token, User("echelon-admin", groups=(MASTERS,)))
+            self._tokens.accept(token, User(ADMINISTRATOR, groups=(MASTERS,)))
         self._clients: dict[Client, str] = {}
         keyspace = database.keyspace(names.keyspace(name))
         self.server = ApiServer(

@@ -140,9 +140,14 @@ class EmbeddedHub:
         assert self._server is not None
         return self._server.port
 
+    @property
+    def address(self) -> str:
+        """Where all of it is served."""
+        return f"https://{HOST}:{self.port}"
+
     def url(self, cluster: str = HUB) -> str:
         """Where a cluster is served, by the name that it is served as."""
-        return f"https://{HOST}:{self.port}/clusters/{cluster}"
+        return f"{self.address}/clusters/{cluster}"
 
     def portal_link(self) -> str:
         """Where the portal is, by a link that signs the administrator in, once."""
