@@ -353,6 +353,8 @@ def test_an_upgrade_that_is_carried_out_or_failed() -> None:
     running = explain_upgrade(upgrade(state="Running", operation_id="op-7", nodes_done=1, nodes_total=3), HUB)
     assert only(running)[0] == "the platform to finish (operation op-7)"
     assert "1 of 3 nodes upgraded" in running.facts
+    stepped = explain_upgrade(upgrade(state="Running", operation_id="op-7?step=user", message="Upgrading user"), HUB)
+    assert only(stepped)[0] == "the platform to finish (operation op-7): Upgrading user"
     failed = explain_upgrade(upgrade(state="Failed"), HUB)
     assert only(failed)[1] == "echelon updaterun start -n may --context hub"
 

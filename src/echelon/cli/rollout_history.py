@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import click
 
 from echelon.cli.access import access_options, connected, namespace_option
-from echelon.cli.history import Revision, plain, revisions, shown
+from echelon.cli.history import plain, shown
 from echelon.cli.kinds import bindings_of_placement, find_placement, snapshots_of
 from echelon.cli.output import Output, output_options
 from echelon.cli.runs import local_now, runs_of
 from echelon.cli.transport import brief_transport
 from echelon.explain.access import Access
 from echelon.explain.kinds import Run
+from echelon.explain.revisions import Revision, revisions
 
 
 @click.command()

@@ -10,7 +10,6 @@ import click
 from echelon.cli.access import access_options, connected, namespace_option
 from echelon.cli.errors import Failed
 from echelon.cli.kinds import find_placement, snapshots_of
-from echelon.cli.rollback import Choice, choose
 from echelon.cli.rollout_state import set_state
 from echelon.cli.runs import list_runs, local_now, runs_of
 from echelon.cli.starting import check_external, check_run_name, find_strategy, start_run
@@ -19,6 +18,7 @@ from echelon.cli.tree import clock
 from echelon.explain.access import Access
 from echelon.explain.kinds import Placement, Run, index_of, is_master, kinds_of
 from echelon.explain.outline import outline
+from echelon.explain.rollback import Choice, NoWayBack, choose
 from echelon.explain.waiting import scope_words
 from echelon.kube.client import Client
 from echelon.kube.errors import NotFound
@@ -55,7 +55,10 @@ async def _rollback(
         called = placement.metadata.name
         runs = await runs_of(client, called, namespace)
         kept = {index_of(part) for part in await snapshots_of(client, called, namespace) if is_master(part)}
-        choice = choose(called, runs, kept, bad)
+        try:
+            choice = choose(called, runs, kept, bad)
+        except NoWayBack as error:
+            raise Failed(str(error)) from None
         chosen = await find_strategy(
             client, strategy or choice.bad.spec.staged_rollout_strategy_name, [choice.bad], namespace
         )

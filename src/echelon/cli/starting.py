@@ -16,10 +16,10 @@ from echelon.cli.errors import CannotStart, Failed
 from echelon.cli.kinds import find, snapshots_of
 from echelon.cli.runs import list_runs
 from echelon.explain.kinds import Placement, Run, Snapshot, index_of, is_master, kinds_of
+from echelon.explain.next_run import NAME_LENGTH, next_name
 from echelon.kube.client import Client
 from echelon.kube.errors import AlreadyExists, NotFound
 
-NAME_LENGTH = 63
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
@@ -108,11 +108,3 @@ async def start_run(
         return cast(Run, await client.create(kind(metadata=metadata, spec=spec)))
     except AlreadyExists:
         raise Failed(f"there is a {kind.resource.kind} {chosen!r} already; choose another --name") from None
-
-
-def next_name(placement: str, runs: Sequence[Run]) -> str:
-    """The placement's name with a number higher than that of any run called so."""
-    base = placement[: NAME_LENGTH - 8].rstrip("-.")
-    numbered = re.compile(re.escape(base) + r"-(\d{1,6})")
-    used = [int(match[1]) for run in runs if (match := numbered.fullmatch(run.metadata.name))]
-    return f"{base}-{max(used, default=0) + 1}"

@@ -7,12 +7,11 @@ import pytest
 
 from echelon.api import names
 from echelon.api.conditions import SUCCEEDED
-from echelon.cli.errors import Failed
-from echelon.cli.rollback import choose, proof_of
 from echelon.explain.kinds import Run
+from echelon.explain.rollback import NoWayBack, choose, proof_of
 
-from . import runs
-from .runs import condition
+from ..cli import runs
+from ..cli.runs import condition
 
 
 def named(run: Run, name: str, index: int, ended: float = 107) -> Run:
@@ -71,7 +70,7 @@ def test_the_last_proof_is_that_which_ended_last() -> None:
 
 def test_a_snapshot_that_is_not_kept_is_passed_over() -> None:
     assert choose("web", [GOOD, BETTER, BAD], {0, 2}).to.index == 0
-    with pytest.raises(Failed, match="not kept any more: 0, 1; there is 2 "):
+    with pytest.raises(NoWayBack, match="not kept any more: 0, 1; there is 2 "):
         choose("web", [GOOD, BETTER, BAD], {2})
 
 
@@ -108,7 +107,7 @@ def test_an_older_version_that_was_started_by_hand_is_gone_back_from_like_any() 
 
 def test_as_far_back_as_is_known() -> None:
     first = back(named(runs.in_second_stage(), "third", 0), "first")
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(NoWayBack) as caught:
         choose("web", [GOOD, BETTER, first], {0, 1})
     assert str(caught.value).startswith("the run 'third' goes back to snapshot 0 of 'web' already (")
     assert "and nothing older is known to have been available everywhere" in str(caught.value)
@@ -116,15 +115,15 @@ def test_as_far_back_as_is_known() -> None:
 
 def test_without_the_run_that_was_gone_back_to_older_snapshots_are_left() -> None:
     assert choose("web", [GOOD, BEST, BACK], {0, 1, 2}).to.run == "first"
-    with pytest.raises(Failed, match="goes back to snapshot 1 of 'web' already"):
+    with pytest.raises(NoWayBack, match="goes back to snapshot 1 of 'web' already"):
         choose("web", [BEST, BACK], {1, 2})
 
 
 def test_without_a_proof_there_is_nothing_to_go_back_to() -> None:
-    with pytest.raises(Failed, match="the placement 'web' has no runs"):
+    with pytest.raises(NoWayBack, match="the placement 'web' has no runs"):
         choose("web", [], {0})
-    with pytest.raises(Failed, match="no other snapshot of 'web' is known to have been available everywhere"):
+    with pytest.raises(NoWayBack, match="no other snapshot of 'web' is known to have been available everywhere"):
         choose("web", [GOOD], {0, 1})
     again = named(runs.failed(), "again", 0)
-    with pytest.raises(Failed, match="before the run 'again'"):
+    with pytest.raises(NoWayBack, match="before the run 'again'"):
         choose("web", [GOOD, again], {0})

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from echelon.cli.changes import changes
+from echelon.explain.changes import changes
 
 
 def config(name: str, data: dict[str, Any], kind: str = "ConfigMap") -> dict[str, Any]:

@@ -19,10 +19,13 @@ import msgspec
 from echelon.api import names
 from echelon.api.conditions import SUCCEEDED, find_condition
 from echelon.api.meta import parse_time
-from echelon.cli.errors import Failed
 from echelon.explain.items import Part, State
 from echelon.explain.kinds import Run
 from echelon.explain.outline import outline
+
+
+class NoWayBack(Exception):
+    """There is nothing to go back to; the message says why, and what can be done."""
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -74,22 +77,22 @@ def choose(placement: str, runs: Sequence[Run], kept: Collection[int], bad: Run 
         bad: the run to go back from; None for the newest.
 
     Raises:
-        Failed: nothing was rolled out, or nothing that was available everywhere before is left.
+        NoWayBack: nothing was rolled out, or nothing that was available everywhere before is left.
     """
     if not runs:
-        raise Failed(f"the placement {placement!r} has no runs; there is nothing to go back from")
+        raise NoWayBack(f"the placement {placement!r} has no runs; there is nothing to go back from")
     bad = bad or runs[-1]
     from_index = snapshot_index(bad)
     found = [proof for run in _before(runs, bad) if (proof := proof_of(run)) is not None]
     proofs = sorted((proof for proof in found if proof.index != from_index), key=lambda proof: proof.ended)
     if not proofs:
         if names.ROLLED_BACK_TO in bad.metadata.annotations:
-            raise Failed(
+            raise NoWayBack(
                 f"the run {bad.metadata.name!r} goes back to snapshot {from_index} of {placement!r} already "
                 f"({outline(bad).state.value}), and nothing older is known to have been available everywhere; choose "
                 "a snapshot yourself with echelon rollout start --snapshot"
             )
-        raise Failed(
+        raise NoWayBack(
             f"no other snapshot of {placement!r} is known to have been available everywhere before the run "
             f"{bad.metadata.name!r}: no earlier run of another snapshot succeeded on all its members; choose one "
             "yourself with echelon rollout start --snapshot"
@@ -98,7 +101,7 @@ def choose(placement: str, runs: Sequence[Run], kept: Collection[int], bad: Run 
     if not left:
         lost = ", ".join(dict.fromkeys(str(proof.index) for proof in proofs))
         there = ", ".join(map(str, sorted(kept))) or "none"
-        raise Failed(
+        raise NoWayBack(
             f"the snapshots of {placement!r} that were available everywhere are not kept any more: {lost}; there is "
             f"{there} (spec.revisionHistoryLimit says how many are kept)"
         )
