@@ -106,8 +106,10 @@ def _upgrade_waits(upgrade: ClusterUpgrade, member: str, access: Access) -> Iter
                 command=skip,
             )
         case "Running":
-            operation = f" (operation {status.operation_id})" if status.operation_id else ""
-            yield Wait(what=f"the platform to finish{operation}", since=moment(status.start_time))
+            handle = status.operation_id.partition("?")[0]  # what follows is for the provider only
+            operation = f" (operation {handle})" if handle else ""
+            doing = f": {status.message}" if status.message else ""
+            yield Wait(what=f"the platform to finish{operation}{doing}", since=moment(status.start_time))
         case "Failed":
             again = access.command("updaterun", "start", "-n", spec.update_run) if spec.update_run else ""
             yield Wait(

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from echelon.testing.fakeclouds import Clouds, Cluster, Faults, ManualClock, Operation, Server, cluster_of
+from echelon.testing.fakeclouds import Clock, Clouds, Cluster, Faults, ManualClock, Operation, Server, cluster_of
 from echelon.upgrade.providers import contract
 from echelon.upgrade.providers.aks import AksPlatform
 from echelon.upgrade.providers.clouds import Threads
@@ -117,10 +117,10 @@ class Played:
 
 
 @asynccontextmanager
-async def playing(cloud: str) -> AsyncIterator[Played]:
-    """A cloud with one cluster of three nodes in two pools."""
+async def playing(cloud: str, clock: Clock | None = None) -> AsyncIterator[Played]:
+    """A cloud with one cluster of three nodes in two pools; without a clock, the test turns it."""
     clouds = Clouds([cluster_of(CLUSTERS[cloud])], VERSIONS)
     for image in IMAGES:
         clouds.publish(*image)
-    async with Server(clouds, ManualClock(BEGIN)) as server:
+    async with Server(clouds, clock or ManualClock(BEGIN)) as server:
         yield Played(cloud, server)

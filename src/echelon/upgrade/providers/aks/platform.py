@@ -140,6 +140,8 @@ class AksPlatform:
             if found.kubernetes_version == version:
                 return  # begun by an earlier call
             raise _occupied(member, found.provisioning_state)
+        if found.provisioning_state == "Succeeded" and found.current_kubernetes_version == version:
+            return  # by an operation that has ended since the step was due
         found.kubernetes_version = version
         await client.managed_clusters.begin_create_or_update(
             group, name, cluster, polling=False, **_unchanged(cluster.e_tag)
@@ -154,6 +156,9 @@ class AksPlatform:
             if images if step.image else found.orchestrator_version == step.version:
                 return  # begun by an earlier call
             raise _occupied(member, found.provisioning_state)
+        at = found.node_image_version if step.image else found.current_orchestrator_version
+        if found.provisioning_state == "Succeeded" and at == (step.image or step.version):
+            return
         if step.image:
             await client.agent_pools.begin_upgrade_node_image_version(group, name, step.pool, polling=False)
             return

@@ -70,9 +70,10 @@ class Commands:
             message = f"command {name} {question.method} took longer than {settings.timeout:g} s"
             raise ProviderError(Code.TIMEOUT, message, retryable=True) from error
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
         if len(answer) > LARGEST_ANSWER:
             raise ProviderError(Code.UNKNOWN, f"command {name} {question.method} printed more than 1 MiB")
         return await process.wait(), answer, errors

@@ -34,6 +34,8 @@ from echelon.upgrade.versions import ImageVersion, KubeVersion
 from echelon.upgrade.windows import MaintenanceWindow
 
 TIMEOUT = 30.0
+ENDED_BEFORE = ""
+"""Stands for an operation that had ended when it was to be begun."""
 T = TypeVar("T")
 _ID = re.compile(r"gke://(?P<project>[^/]+)/(?P<location>[^/]+)/(?P<name>[^/]+)")
 _DONE_METRICS = ("NODES_COMPLETE", "NODES_DONE")
@@ -125,13 +127,23 @@ class GkePlatform:
         for found in client.list_operations(parent=_parent(member), **_ONCE).operations:
             if _is_open(found) and found.operation_type.name == kind and found.target_link.endswith(f"/{name}"):
                 return str(found.name)
+        version = step.version or _node_version(step.image)
+        if self._has_reached(member, step.pool, version):  # by an operation that has ended since the step was due
+            return ENDED_BEFORE
         if step.pool == CONTROL_PLANE:
-            update = {"name": name, "update": {"desired_master_version": step.version}}
+            update = {"name": name, "update": {"desired_master_version": version}}
             return str(client.update_cluster(request=update, **_ONCE).name)
-        update = {"name": name, "node_version": step.version or _node_version(step.image)}
-        return str(client.update_node_pool(request=update, **_ONCE).name)
+        return str(client.update_node_pool(request={"name": name, "node_version": version}, **_ONCE).name)
+
+    def _has_reached(self, member: Member, pool: str, version: str) -> bool:
+        cluster = self._get(member)
+        versions = [found.version for found in cluster.node_pools if found.name == pool]
+        present = cluster.current_master_version if pool == CONTROL_PLANE else next(iter(versions), "")
+        return bool(present) and KubeVersion.parse(present) >= KubeVersion.parse(version)
 
     async def look(self, member: Member, step: Step, operation_id: str) -> Progress:
+        if operation_id == ENDED_BEFORE:
+            return Progress(state="Succeeded")
         name = f"{_parent(member)}/operations/{operation_id}"
         found = await self._call(member, lambda: self._client().get_operation(name=name, **_ONCE))
         if _is_open(found):
