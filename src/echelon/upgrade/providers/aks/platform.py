@@ -65,8 +65,7 @@ class AksPlatform:
             cluster = await client.managed_clusters.get(group, name)
         found = cluster.properties
         pools = found.agent_pool_profiles or ()
-        states = [found.provisioning_state, *(pool.provisioning_state for pool in pools)]
-        busy = next((state for state in states if (state or "") not in _ENDED), "")
+        busy = next((state for state in map(_state, (found, *pools)) if state not in _ENDED), "")
         return Observation(
             region=cluster.location,
             control_plane_version=found.current_kubernetes_version or found.kubernetes_version,
@@ -136,11 +135,12 @@ class AksPlatform:
         client, group, name = self._client(member)
         cluster = await client.managed_clusters.get(group, name)
         found = cluster.properties
-        if found.provisioning_state not in _ENDED:
+        state = _state(found)
+        if state not in _ENDED:
             if found.kubernetes_version == version:
                 return  # begun by an earlier call
-            raise _occupied(member, found.provisioning_state)
-        if found.provisioning_state == "Succeeded" and found.current_kubernetes_version == version:
+            raise _occupied(member, state)
+        if state == "Succeeded" and found.current_kubernetes_version == version:
             return  # by an operation that has ended since the step was due
         found.kubernetes_version = version
         await client.managed_clusters.begin_create_or_update(
@@ -151,13 +151,14 @@ class AksPlatform:
         client, group, name = self._client(member)
         pool = await client.agent_pools.get(group, name, step.pool)
         found = pool.properties
-        if found.provisioning_state not in _ENDED:
-            images = found.provisioning_state == "UpgradingNodeImageVersion"
+        state = _state(found)
+        if state not in _ENDED:
+            images = state == "UpgradingNodeImageVersion"
             if images if step.image else found.orchestrator_version == step.version:
                 return  # begun by an earlier call
-            raise _occupied(member, found.provisioning_state)
+            raise _occupied(member, state)
         at = found.node_image_version if step.image else found.current_orchestrator_version
-        if found.provisioning_state == "Succeeded" and at == (step.image or step.version):
+        if state == "Succeeded" and at == (step.image or step.version):
             return
         if step.image:
             await client.agent_pools.begin_upgrade_node_image_version(group, name, step.pool, polling=False)
@@ -174,7 +175,7 @@ class AksPlatform:
                 found = (await client.managed_clusters.get(group, name)).properties
             else:
                 found = (await client.agent_pools.get(group, name, step.pool)).properties
-        state = found.provisioning_state
+        state = _state(found)
         if state not in _ENDED:
             return Progress(state="Running")
         if state == "Canceled":
@@ -225,6 +226,11 @@ def _unchanged(e_tag: str | None) -> dict[str, Any]:
         return {}
     core = sdk("azure.core", "azure")
     return {"etag": e_tag, "match_condition": core.MatchConditions.IfNotModified}
+
+
+def _state(found: Any) -> str:
+    """What Azure is doing to a cluster or a pool."""
+    return found.provisioning_state or ""
 
 
 def _occupied(member: Member, state: str) -> ProviderError:
