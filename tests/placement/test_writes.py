@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from echelon.placement.writes import side_by_side
+from echelon.kube.transport import Response
+from echelon.placement.writes import AT_ONCE, side_by_side
+
+from .hub import Hub, RecordingTransport
 
 
 class Server:
@@ -49,3 +53,26 @@ async def test_the_end_of_the_process_comes_before_all_else() -> None:
     server = Server()
     with pytest.raises(Killed):
         await side_by_side([server.write(ValueError()), server.write(Killed())])
+
+
+async def test_the_scheduler_writes_bindings_side_by_side(bare_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on a slow network a large fleet has its bindings soon, and loses them soon."""
+    members, server, request = 3 * AT_ONCE, Server(), RecordingTransport.request
+
+    async def slow(self: RecordingTransport, method: str, path: str, **more: Any) -> Response:
+        if method in ("POST", "DELETE") and "/clusterresourcebindings" in path:
+            server.now += 1
+            server.most = max(server.most, server.now)
+            await asyncio.sleep(1)
+            server.now -= 1
+        return await request(self, method, path, **more)
+
+    monkeypatch.setattr(RecordingTransport, "request", slow)
+    for number in range(members):
+        await bare_hub.join(f"member-{number:02}")
+    await bare_hub.start_controllers()
+    await bare_hub.place()
+    await bare_hub.until(lambda: len(bare_hub.bindings()) == members, within=10)
+    assert server.most == AT_ONCE
+    await bare_hub.delete(bare_hub.scope.placement, "web")
+    await bare_hub.until(lambda: bare_hub.find(bare_hub.scope.placement, "web") is None, within=10)

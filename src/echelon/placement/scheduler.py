@@ -86,18 +86,24 @@ class Scheduler:
 
     async def _release(self, bindings: Sequence[Binding]) -> None:
         """Let bindings go that are being deleted and hold nothing on their member any more."""
-        for binding in bindings:
-            finalizers = binding.metadata.finalizers
-            if binding.metadata.deletion_timestamp is None or names.SCHEDULER_BINDING_CLEANUP not in finalizers:
-                continue
-            rest = tuple(f for f in finalizers if f != names.SCHEDULER_BINDING_CLEANUP)
-            metadata = msgspec.structs.replace(binding.metadata, finalizers=rest)
-            await self._client.patch_object(binding, msgspec.structs.replace(binding, metadata=metadata), lock=True)
+        await side_by_side(
+            self._let_go(binding)
+            for binding in bindings
+            if binding.metadata.deletion_timestamp is not None
+            and names.SCHEDULER_BINDING_CLEANUP in binding.metadata.finalizers
+        )
+
+    async def _let_go(self, binding: Binding) -> None:
+        rest = tuple(f for f in binding.metadata.finalizers if f != names.SCHEDULER_BINDING_CLEANUP)
+        metadata = msgspec.structs.replace(binding.metadata, finalizers=rest)
+        await self._client.patch_object(binding, msgspec.structs.replace(binding, metadata=metadata), lock=True)
 
     async def _clean_up(self, placement: Placement, bindings: Sequence[Binding]) -> None:
-        for binding in bindings:
-            if binding.metadata.deletion_timestamp is None:
-                await self._client.delete(self._scope.binding, binding.key, uid=binding.metadata.uid, missing_ok=True)
+        await side_by_side(
+            self._client.delete(self._scope.binding, binding.key, uid=binding.metadata.uid, missing_ok=True)
+            for binding in bindings
+            if binding.metadata.deletion_timestamp is None
+        )
         if bindings or names.SCHEDULER_CLEANUP not in placement.metadata.finalizers:
             return
         rest = tuple(f for f in placement.metadata.finalizers if f != names.SCHEDULER_CLEANUP)
