@@ -4,11 +4,15 @@
 them for the ClusterUpgrades of members whose platform is built in; those of other platforms are left
 to whoever watches for them.
 
+``builtin`` has those of every hub. Most platforms only know single operations: ``steps`` makes whole
+upgrades of them. ``clouds`` and ``management`` are what providers of clouds, and those that work through
+objects of other clusters, share.
+
 ``add_controllers`` adds the controller to a manager::
 
-    catalogue = HubCatalogue(manager.cache, clock)
-    built_in = {"simulated": SimulatedProvider(connect, catalogue, clock)}
-    add_controllers(manager, built_in, catalogue, ProviderSettings(), clock)
+    built_in = BuiltIn(manager.client, settings, clock)
+    manager.add_runnable("upgrade-providers", built_in.run)
+    add_controllers(manager, built_in.providers, HubCatalogue(manager.cache, clock), settings, clock)
 """
 
 from __future__ import annotations
