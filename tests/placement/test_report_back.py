@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from echelon.api.meta import Resource
 from echelon.kube.events import EVENT
 from echelon.kube.kinds import Unstructured
 from echelon.kube.patches import MergePatch
-from echelon.placement.report_back import AMBIGUOUS
+from echelon.kube.transport import Response
+from echelon.placement.report_back import NOT_REPORTED
 
 from .agents import FakeAgents
-from .hub import Hub, stage
+from .hub import Hub, RecordingTransport, stage
 from .test_crash import Member
 
 DEPLOYMENTS = Unstructured(Resource("apps", "v1", "deployments", "Deployment", namespaced=True))
@@ -87,6 +89,35 @@ async def test_the_status_of_several_members_is_none_of_an_object(hub: Hub, agen
     await hub.succeeded()
     await hub.pass_time(5)
     assert await on_hub(hub) == {}
-    told = [event for event in (await hub.admin.list(EVENT)).items if event["reason"] == AMBIGUOUS]
+    told = [event for event in (await hub.admin.list(EVENT)).items if event["reason"] == NOT_REPORTED]
     assert [(event["type"], event["regarding"]["name"]) for event in told] == [("Warning", "web")]
     assert "is on 2 members" in told[0]["note"]
+
+
+async def test_a_right_that_is_missing_is_told_and_tried_again(
+    bare_hub: Hub, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, allowed = bare_hub, False
+    request = RecordingTransport.request
+
+    async def checked(self: RecordingTransport, method: str, path: str, **more: Any) -> Response:
+        if (
+            method == "PATCH"
+            and path.endswith("/deployments/shop/status")
+            and not allowed
+            and self._user == "controllers"
+        ):
+            reason = {"kind": "Status", "reason": "Forbidden", "message": "no right to patch this", "code": 403}
+            return Response(403, {}, msgspec.json.encode(reason))
+        return await request(self, method, path, **more)
+
+    monkeypatch.setattr(RecordingTransport, "request", checked)
+    await deploy(hub, "OriginalResource")
+    await is_ready(member, hub)
+    await hub.pass_time(5)
+    assert await on_hub(hub) == {}
+    told = [event for event in (await hub.admin.list(EVENT)).items if event["reason"] == NOT_REPORTED]
+    assert [event["note"] for event in told] == ["no right to patch this"]
+    allowed = True
+    await hub.pass_time(600)
+    assert await on_hub(hub) == READY

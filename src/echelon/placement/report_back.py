@@ -3,7 +3,8 @@
 For placements whose ``reportBackStrategy`` is Mirror with the destination OriginalResource. The agent puts the
 status of each object into the Work; this controller writes it to the hub's object, whole. An object has one
 status, so the placement must be on one member: while it is on several, nothing is written, and an event on
-the placement says so. What came in an envelope has no object of its own on the hub and is passed over.
+the placement says so; another one says when the hub may not write the status of an object. What came in an
+envelope has no object of its own on the hub and is passed over.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from echelon.api.work import ManifestCondition, Work
 from echelon.kube.cache import SharedCache
 from echelon.kube.client import Client
 from echelon.kube.controller import Request
-from echelon.kube.errors import NotFound
+from echelon.kube.errors import Forbidden, NotFound
 from echelon.kube.events import EventRecorder
 from echelon.kube.informer import Change
 from echelon.kube.kinds import Unstructured
@@ -27,7 +28,7 @@ from echelon.placement.content import HubContent
 from echelon.placement.index import Related
 from echelon.placement.scope import Placement
 
-AMBIGUOUS = "StatusNotReportedBack"
+NOT_REPORTED = "StatusNotReportedBack"
 
 log = structlog.get_logger(__name__)
 
@@ -65,11 +66,15 @@ class StatusReporter:
                 f"The placement is on {len(members)} members; the status of its objects can come back to the hub's "
                 "objects from one member only (reportBackStrategy.destination OriginalResource)"
             )
-            self._events.event(placement, "Warning", AMBIGUOUS, note, action="ReportBack")
+            self._events.event(placement, "Warning", NOT_REPORTED, note, action="ReportBack")
             return
         await self._content.ready()
         for manifest in work.status.manifest_conditions:
-            await self._report(manifest)
+            try:
+                await self._report(manifest)
+            except Forbidden as error:
+                self._events.event(placement, "Warning", NOT_REPORTED, str(error), action="ReportBack")
+                raise  # tried again, each time later, until somebody gives the right
 
     def concerns(self, change: Change[Work]) -> bool:
         """Whether a change of a Work is one to look at; of most Works nothing is reported back."""
