@@ -9,7 +9,7 @@
 ``process``
     a replica: it checks the cluster, stands for election, and works while it leads
 ``serving``
-    its probes, its metrics, and the web faces that are handed in
+    web faces beside it: ``portal``, and ``azure``, the fleet that it is for clients of ARM
 ``values``, ``manifests``, ``chart``
     what is put on the cluster for that, the same by ``echelon hub install`` and by Helm
 ``install``, ``removal``

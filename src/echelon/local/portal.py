@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from echelon.api.meta import Clock
+from echelon.hub.portal import FIELD_MANAGER, portal_of
 from echelon.kube.asgi import AsgiTransport
 from echelon.kube.client import Client
 from echelon.kube.errors import Unreachable
 from echelon.local.fleets import EmbeddedFleets
 from echelon.local.naming import HUB
-from echelon.portal import Given, Portal, app
-from echelon.upgrade import intents, known
-
-FIELD_MANAGER = "echelon-portal"
+from echelon.portal import Portal
 
 
 def embedded_portal(fleets: EmbeddedFleets, clock: Clock, *, token_hint: str) -> Portal:
@@ -24,14 +22,4 @@ def embedded_portal(fleets: EmbeddedFleets, clock: Clock, *, token_hint: str) ->
         headers = {"Authorization": f"Bearer {token}"}
         return Client(AsgiTransport(hub.server, headers=headers), field_manager=FIELD_MANAGER)
 
-    return app(
-        Given(
-            connect=connect,
-            rules=intents,
-            plan=known.plan,
-            generate=known.generated,
-            clock=clock,
-            fleet="embedded hub",
-            token_hint=token_hint,
-        )
-    )
+    return portal_of(connect, clock, fleet="embedded hub", token_hint=token_hint)
