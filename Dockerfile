@@ -1,7 +1,7 @@
 # The image of hubs and of agents: make image
 
 FROM python:3.13-slim AS build
-RUN pip install --no-cache-dir uv==0.9.*
+RUN pip install --no-cache-dir uv==0.13.*
 WORKDIR /build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/echelon
 COPY pyproject.toml uv.lock README.md LICENSE ./

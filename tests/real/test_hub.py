@@ -159,7 +159,7 @@ def test_a_rollout_survives_its_leaders_with_no_more_rights_than_installed(clust
     with _replicas(account, settings, "first", "second") as replicas, _agents(clusters):
         killed = []
         environment = os.environ | {"KUBECONFIG": str(clusters)}
-        command = ["bash", SCRIPT, "3s"]
+        command = ["bash", "-c", _tutorial(clusters), "tutorial", "3s"]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as script:
             assert script.stdout is not None
             output = ""
@@ -187,6 +187,13 @@ def test_a_rollout_survives_its_leaders_with_no_more_rights_than_installed(clust
         assert "Forbidden" not in log.read_text(), log.read_text()
     done(clusters, "uninstall", "--yes", "--purge")
     assert "the cluster is no hub" in hub(clusters, "status").stdout
+
+
+def _tutorial(clusters: Path) -> str:
+    """The tutorial; without its end where nothing collects garbage: the servers of Kubernetes have no controllers."""
+    script = SCRIPT.read_text()
+    has_controllers = not (clusters.parent / "etcd").exists()
+    return script if has_controllers else script.partition("hub delete csur")[0] + 'echo "$failed failed"'
 
 
 def _account(clusters: Path, folder: Path) -> Path:
