@@ -239,6 +239,8 @@ def test_a_failing_deployment_stops_its_stage_and_rollback_heals_it(hub: HubProc
     status = ok(hub, "rollout", "status", "bad")
     assert "Waits for member2 in stage staging to be updated: on member2, Deployment test-namespace/web" in status
     assert "echelon rollout rollback bad" in status
+    explained = ok(hub, "explain", "run", "bad")
+    assert "Waits for member2 in stage staging to be updated: on member2, Deployment test-namespace/web" in explained
     ok(hub, "rollout", "rollback", "bad", "--name", "good")
     until(hub, ClusterStagedUpdateRun, "good", waiting)
     ok(hub, "rollout", "approve", "good")

@@ -126,6 +126,12 @@ def test_a_placement_names_what_fails_on_which_member() -> None:
     assert only(rolling)[1] == ""
 
 
+def test_a_placement_whose_status_cannot_be_copied_says_why() -> None:
+    failed = condition("ClusterResourcePlacementStatusSynced", "False", "StatusSyncFailed", 1, "no namespace app")
+    found = explain_placement(placement(SCHEDULED, failed, external=False), [], HUB)
+    assert only(found) == ("its status to be copied into its namespace: no namespace app", "")
+
+
 # -- bindings and Works -------------------------------------------------------------------------
 
 

@@ -45,8 +45,15 @@ class AgentProcess:
     """One agent with all that it needs; ``run`` once."""
 
     def __init__(
-        self, name: str, hub: HubByToken | Connection, member: Connection, *, clock: Clock | None = None
+        self,
+        name: str,
+        hub: HubByToken | Connection,
+        member: Connection,
+        *,
+        clock: Clock | None = None,
+        collect_namespaces: bool = False,
     ) -> None:
+        """``collect_namespaces`` as for ``Agent``."""
         clock = ServerClock(clock or SystemClock())
         self._member = Client(HttpTransport(member), field_manager=names.AGENT_MANAGER)
         self._token: AgentToken | None = None
@@ -62,7 +69,7 @@ class AgentProcess:
             clock.on_change = self._token.reconsider
             hub = Connection(hub.url, credentials=self._token, authority=hub.authority)
         self._hub = Client(clock.listening(HttpTransport(hub)), field_manager=names.AGENT_MANAGER)
-        self._agent = Agent(name, self._hub, self._member, clock=clock)
+        self._agent = Agent(name, self._hub, self._member, clock=clock, collect_namespaces=collect_namespaces)
 
     async def run(self) -> None:
         """Work until stopped or cancelled; raises what made it fail.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -63,6 +64,11 @@ token_life_option = click.option(
 @click.option("--hub-context", metavar="NAME", help="Instead of a token: the context of the hub.")
 @click.option("--member-kubeconfig", type=_FILE, help="The kubeconfig for the member; in a pod, its own cluster.")
 @click.option("--member-context", metavar="NAME", help="The context of the member.")
+@click.option(
+    "--collect-namespaces",
+    is_flag=True,
+    help="Tell the hub the member's namespaces: what a namespace places then comes only where it is.",
+)
 @click.option("--probes", metavar="[HOST:]PORT", help="Serve /healthz, /readyz and /metrics there, over HTTP.")
 @click.option("-v", "--verbose", is_flag=True, help="Log what the agent does.")
 def run_agent(
@@ -76,6 +82,7 @@ def run_agent(
     hub_context: str | None,
     member_kubeconfig: Path | None,
     member_context: str | None,
+    collect_namespaces: bool,
     probes: str | None,
     verbose: bool,
 ) -> None:
@@ -94,13 +101,14 @@ def run_agent(
         else:
             hub = load(hub_kubeconfig, context=hub_context)
         member = load(member_kubeconfig, context=member_context)
-        run(_run(name, hub, member, None if probes is None else _address(probes)))
+        address = None if probes is None else _address(probes)
+        run(_run(lambda: AgentProcess(name, hub, member, collect_namespaces=collect_namespaces), name, address))
     except (ConfigError, CredentialsError, CannotListen) as error:
         raise CannotStart(str(error)) from None
 
 
-async def _run(name: str, hub: HubByToken | Connection, member: Connection, address: tuple[str, int] | None) -> None:
-    agent = AgentProcess(name, hub, member)
+async def _run(make: Callable[[], AgentProcess], name: str, address: tuple[str, int] | None) -> None:
+    agent = make()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, agent.stop)

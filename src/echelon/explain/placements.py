@@ -15,6 +15,7 @@ from echelon.api.conditions import (
     OVERRIDDEN,
     ROLLOUT_STARTED,
     SCHEDULED,
+    STATUS_SYNCED,
     WORK_SYNCHRONIZED,
     find_condition,
 )
@@ -125,6 +126,13 @@ def _placement_waits(
     if placement.spec.strategy.type == "External":
         yield from _run_waits(placement, members, runs, access)
     yield from _member_waits(placement, members, access)
+    copied = _condition(placement, STATUS_SYNCED)
+    if copied is not None and copied.status != "True":
+        yield Wait(
+            what=f"its status to be copied into its namespace: {said(copied)}",
+            since=since(copied),
+            unblock="select one namespace that the hub may write to",
+        )
 
 
 def _scope(obj: Placement | Binding) -> tuple[str, ...]:
