@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import subprocess
+import sys
 from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,13 @@ from echelon.api.work import Work
 from echelon.kube import kubeconfig
 from echelon.kube.client import Client
 from echelon.kube.credentials import StaticCredentials, bearer
-from echelon.kube.errors import Forbidden
+from echelon.kube.errors import Forbidden, NotFound
 from echelon.kube.kinds import Unstructured
 from echelon.kube.patches import MergePatch
 
 from .fleet import CONFIG_MAPS, HUB_NAMESPACE, SECRETS, Fleet, as_user, fleet_of
 
+CONTROLLERS = Path(__file__).parent / "controllers.py"
 OWN, OTHER = "fleet-member-one", "fleet-member-two"
 PLACEMENT = {
     "apiVersion": "placement.kubernetes-fleet.io/v1beta1",
@@ -242,6 +245,56 @@ def test_a_hub_that_pushes_needs_no_agent_in_the_member(fleet: Fleet) -> None:
     fleet.until("hub", MemberCluster.resource, ("", "two"), lambda found: has(found, "Healthy"))
     select(fleet, "again")
     arrives(fleet, "member2", "again")
+
+
+def test_members_leave_with_and_without_what_was_placed(fleet: Fleet) -> None:
+    fleet.install()
+    for name, at in (("one", "member1"), ("two", "member2"), ("three", "member3")):
+        fleet.done(*fleet.member("join", name, at))
+        fleet.start_agent(name, at)
+    select(fleet, "here")
+    for at in ("member1", "member2", "member3"):
+        arrives(fleet, at, "here")
+
+    with controllers(fleet):
+        said = fleet.done(*fleet.member("leave", "one", "member1", "--yes", "--timeout", "60"))
+        assert "one has left" in said
+        assert "What was placed stays on it:\n  ConfigMap shop/settings\n  Namespace shop\n" in said
+        assert said.endswith("Its agent is removed from the member 'member1'\n")
+
+        fleet.kill("three")
+        gone = fleet.run("member", "leave", "three", "--hub-context", "hub", "--yes", "--timeout", "1")
+        assert gone.returncode == 3
+        assert "It goes on leaving; with --force the hub does not wait for its agent" in gone.stderr
+        said = fleet.done("member", "leave", "three", "--hub-context", "hub", "--yes", "--force", "--timeout", "60")
+        assert "ConfigMap shop/settings" in said
+        assert "echelon member leave three --member-context … removes it" in said
+        said = fleet.done(*fleet.member("leave", "three", "member3", "--yes"))
+        assert said == "Its agent is removed from the member 'member3'\n"
+        wrong = fleet.refused(*fleet.member("leave", "three", "member2", "--yes"))
+        assert "the member 'member2' is not 'three' but the member 'two' of" in wrong
+
+        fleet.done(*fleet.member("leave", "two", "member2", "--yes", "--delete", "--timeout", "60"))
+    for at in ("member1", "member3"):
+        assert fleet.at(at, lambda client: client.get(CONFIG_MAPS, ("shop", "settings")))["data"] == {"key": "here"}
+    with pytest.raises(NotFound):
+        fleet.at("member2", lambda client: client.get(CONFIG_MAPS, ("shop", "settings")))
+    for at in ("member1", "member2", "member3"):
+        left = fleet.at(at, lambda client: client.list(CONFIG_MAPS, namespace=HUB_NAMESPACE)).items
+        assert [each["metadata"]["name"] for each in left if not each["metadata"]["name"].startswith("kube-")] == []
+
+
+@contextmanager
+def controllers(fleet: Fleet) -> Iterator[None]:
+    """What lets deleted things go, where servers have nothing of the kind; elsewhere it finds nothing to do."""
+    command = [sys.executable, CONTROLLERS, fleet.clusters, "hub", "member1", "member2", "member3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield
+        finally:
+            process.terminate()
 
 
 def wait_for_line(fleet: Fleet, name: str, text: str) -> None:
