@@ -29,6 +29,7 @@ from echelon.kube.kinds import KindLike, Unstructured
 
 _PODS = Unstructured(Resource("", "v1", "pods", "Pod", namespaced=True))
 _INSTALL = ("hub", "install")
+_SINCE_1_31 = "selectableFields"  # Kubernetes before 1.31 drops it
 
 Object = Mapping[str, Any]
 
@@ -166,9 +167,10 @@ def kinds_of(definitions: Sequence[Object]) -> Kinds:
 
 
 def has(found: Any, wanted: Any) -> bool:
-    """Whether a value has all that is wanted; a server may have added to it."""
+    """Whether a value has all that is wanted; a server may have added to it, or be too old for selectable fields."""
     if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(key in found and has(found[key], wanted[key]) for key in wanted)
+        asked = [key for key in wanted if key in found or key != _SINCE_1_31]
+        return isinstance(found, Mapping) and all(key in found and has(found[key], wanted[key]) for key in asked)
     if isinstance(wanted, list | tuple):
         return isinstance(found, list) and len(found) == len(wanted) and all(map(has, found, wanted))
     return bool(found == wanted)

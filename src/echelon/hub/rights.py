@@ -3,7 +3,8 @@
 They have a role for what they write. They read everything, since a placement may select any object of the
 hub. Rights on the hub are handed to members only by way of the membership controller's roles, and it can
 grant nothing that it does not have: that is why its role holds every right that an agent's role has.
-The kubeconfigs of members to which the hub pushes are renewed by it; it can change no other Secret. Where the hub manages clusters of Cluster API, it changes their version.
+The kubeconfigs of members to which the hub pushes are renewed by it; it can change no other Secret. Where
+the hub manages clusters of Cluster API, it changes their version.
 
 Where replicas elect a leader, they have one more right, in the namespace of the hub: over its lease.
 """
