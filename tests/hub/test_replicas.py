@@ -277,6 +277,23 @@ async def test_a_cluster_that_is_too_old_is_refused(admin: Client) -> None:
     await database.close()
 
 
+async def test_a_server_that_knows_no_quantities_gets_no_rules_with_them() -> None:
+    database = Database.open(None, summarize=summarize)
+    tokens = StaticTokens({"admin": User("admin", groups=(MASTERS,))})
+    old = ApiServer(database.keyspace("old"), authenticator=tokens, git_version="v1.28.15")
+    await old.start()
+    client = Client(transport(old, "admin"))
+    await installed(client)
+    definitions = (await client.list(DEFINITIONS)).items
+    assert "uantity(" not in str(definitions)
+    assert "x-kubernetes-validations" in str(definitions)
+    assert (await report(client, SPACE, SystemClock().now())).kinds.outdated == []
+    assert all(step.outcome == "unchanged" for step in await installed(client))
+    await client.close()
+    await old.close()
+    await database.close()
+
+
 async def test_waiting_until_available(admin: Client) -> None:
     await installed(admin)
     waiting = asyncio.create_task(wait_until_available(admin, SPACE))

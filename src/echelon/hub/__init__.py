@@ -13,7 +13,8 @@
 ``values``, ``manifests``, ``chart``
     what is put on the cluster for that, the same by ``echelon hub install`` and by Helm
 ``install``, ``removal``
-    putting it there and taking it away; ``others`` finds whose the kinds are that are there
+    putting it there and taking it away; ``others`` finds whose the kinds are that are there, ``older`` knows what
+    older servers cannot be given
 ``report``
     what is there and what is wrong with it
 

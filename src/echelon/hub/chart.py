@@ -21,6 +21,7 @@ import yaml
 from echelon import __version__
 from echelon.api import roles
 from echelon.hub import manifests
+from echelon.hub.older import QUANTITIES
 from echelon.hub.values import MEANINGS, Account, Image, Values
 
 Object = dict[str, Any]
@@ -90,7 +91,7 @@ def _chart() -> Object:
         "type": "application",
         "version": __version__,
         "appVersion": __version__,
-        "kubeVersion": ">=1.28.0-0",
+        "kubeVersion": f">={'.'.join(map(str, QUANTITIES))}.0-0",  # older servers need other definitions
     }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -18,6 +17,7 @@ import yaml
 
 from echelon.api.meta import Resource
 from echelon.hub.manifests import KINDS, NAME, SETTINGS_KEY, manifests
+from echelon.hub.older import OLDEST, Version, suited, version_of
 from echelon.hub.others import Others, find_others
 from echelon.hub.settings import parse_settings
 from echelon.hub.values import Values
@@ -28,7 +28,6 @@ from echelon.kube.kinds import Key, Unstructured
 from echelon.kube.patches import ApplyPatch, applied
 
 FIELD_MANAGER: Final = "echelon-install"
-OLDEST: Final = (1, 28)
 _AT_ONCE: Final = 8
 
 Object = dict[str, Any]
@@ -78,12 +77,12 @@ async def install(client: Client, request: Request, tell: Callable[[Step], None]
         CannotInstall: the cluster is too old, or has kinds of the same names that are not ours.
         BadSettings: settings are kept that this version cannot use.
     """
-    await check_version(client)
+    version = await check_version(client)
     if not request.adopt and (others := await find_others(client)).definitions:
         raise ForeignKinds(others)
     values = await _with_present_settings(client, request) if request.keep_settings else request.values
     objects = manifests(values, request.namespace)
-    definitions = [obj for obj in objects if obj["kind"] == "CustomResourceDefinition"]
+    definitions = [suited(obj, version) for obj in objects if obj["kind"] == "CustomResourceDefinition"]
     rest = [obj for obj in objects if obj["kind"] != "CustomResourceDefinition"]
     present = await _namespace(client, rest[0], request, tell)
     limit = asyncio.Semaphore(_AT_ONCE)
@@ -100,17 +99,18 @@ async def install(client: Client, request: Request, tell: Callable[[Step], None]
         tell(await one(obj))
 
 
-async def check_version(client: Client) -> None:
-    """Refuse clusters that are too old.
+async def check_version(client: Client) -> Version:
+    """The version of a cluster, if it is not too old.
 
     Raises:
-        CannotInstall: this one is.
+        CannotInstall: it is.
     """
     told = (await client.version()).git_version
-    found = re.match(r"v?(\d+)\.(\d+)", told)
-    if found is None or (int(found[1]), int(found[2])) < OLDEST:
+    version = version_of(told)
+    if version is None or version < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise CannotInstall(f"the cluster runs Kubernetes {told}; a hub needs {oldest} or newer")
+    return version
 
 
 async def _with_present_settings(client: Client, request: Request) -> Values:

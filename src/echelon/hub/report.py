@@ -20,6 +20,7 @@ from echelon.api.core import Lease
 from echelon.api.meta import Resource, parse_time
 from echelon.hub.install import is_available, kind_of_object
 from echelon.hub.manifests import LEASE, NAME, SETTINGS_KEY
+from echelon.hub.older import OLDEST, Version, suited, version_of
 from echelon.hub.others import is_ours
 from echelon.hub.settings import BadSettings, parse_settings
 from echelon.kube.client import Client
@@ -86,7 +87,8 @@ async def report(client: Client, namespace: str, now: datetime) -> Report:
     deployment = await _find(client, kind_of_object("Deployment"), namespace, NAME)
     lease = await _find(client, Lease, namespace, LEASE)
     settings = await _find(client, kind_of_object("ConfigMap"), namespace, NAME)
-    kinds = kinds_of((await client.list(DEFINITIONS)).items)
+    kubernetes = (await client.version()).git_version
+    kinds = kinds_of((await client.list(DEFINITIONS)).items, version_of(kubernetes) or OLDEST)
     members = await _members(client)
     text = "" if settings is None else (settings.get("data") or {}).get(SETTINGS_KEY, "")
     leader = None if lease is None else leader_of(lease, now)
@@ -101,7 +103,7 @@ async def report(client: Client, namespace: str, now: datetime) -> Report:
     installed = any((kinds.current, kinds.outdated, deployment, lease, settings))
     return Report(
         namespace=namespace,
-        kubernetes=(await client.version()).git_version,
+        kubernetes=kubernetes,
         version=__version__,
         kinds=kinds,
         replicas=None if deployment is None else _replicas(deployment),
@@ -151,10 +153,10 @@ def _reason(state: Object) -> str:
 # -- judging, pure -------------------------------------------------------------------------------
 
 
-def kinds_of(definitions: Sequence[Object]) -> Kinds:
-    """Which of our kinds are served as this version wants them."""
+def kinds_of(definitions: Sequence[Object], server: Version) -> Kinds:
+    """Which of our kinds are served as this version wants them of a server of that version."""
     present = {found["metadata"]["name"]: found for found in definitions}
-    wanted = {manifest["metadata"]["name"]: manifest for manifest in crds.manifests()}
+    wanted = {manifest["metadata"]["name"]: suited(manifest, server) for manifest in crds.manifests()}
     there = {name: present[name] for name in wanted if name in present}
     ours = {name for name, found in there.items() if is_ours(found)}
     good = {name for name in ours if has(there[name]["spec"], wanted[name]["spec"]) and is_established(there[name])}
