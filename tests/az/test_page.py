@@ -39,9 +39,8 @@ def test_the_page(fleet: Az, program: str, fresh: HubProcess, tmp_path: Path) ->
     assert ended.returncode == 0, ended.stdout + ended.stderr
     shown = az("fleet", "updaterun", "show", "-g", "demo", "-f", "fleet", "-n", "second")
     assert shown["status"]["status"]["state"] == "Completed"
-    assert "AuthorizationFailed" in az.refused(
-        "fleet", "updaterun", "start", "-g", "demo", "-f", "fleet", "-n", "second"
-    )
+    third = ("-g", "demo", "-f", "fleet", "-n", "third", "--upgrade-type", "NodeImageOnly")
+    assert "AuthorizationFailed" in az.refused("fleet", "updaterun", "create", *third)
 
 
 def test_the_lines_on_the_page_are_those_that_the_hub_prints(hub: HubProcess) -> None:

@@ -111,14 +111,9 @@ def run_hub(
             settings=settings,
             listen=None if probes is None else _address(probes, "--probes"),
         )
-        connection = load(access.kubeconfig, context=access.context)
         pages = None if portal is None else Pages(_address(portal, "--portal"), _tls(portal_certificate))
-        fleet = None
-        if arm is not None:
-            if arm_certificate is None:
-                raise CannotStart("--arm is served over TLS only; name a certificate and its key by --arm-certificate")
-            fleet = Arm(_address(arm, "--arm"), _tls(arm_certificate), public_address)
-        run(_run(connection, options, pages, fleet))
+        fleet = None if arm is None else Arm(_address(arm, "--arm"), _needed(arm_certificate), public_address)
+        run(_run(load(access.kubeconfig, context=access.context), options, pages, fleet))
     except (ConfigError, BadSettings, CannotListen) as error:
         raise CannotStart(str(error)) from None
     except Unreachable as error:
@@ -183,6 +178,12 @@ async def _arm(connection: Connection, arm: Arm) -> AsyncIterator[None]:
     async with serving(face, host=arm.address.host, port=arm.address.port, tls=arm.tls) as port:
         click.echo(f"The fleet {fleet.name} of {fleet.group} is served for az on port {port}.", err=True)
         yield
+
+
+def _needed(files: tuple[str, str] | None) -> ssl.SSLContext | None:
+    if files is None:
+        raise CannotStart("--arm is served over TLS only; name a certificate and its key by --arm-certificate")
+    return _tls(files)
 
 
 def _tls(files: tuple[str, str] | None) -> ssl.SSLContext | None:
