@@ -150,6 +150,20 @@ async def test_answer_lost_after_renewal_is_no_harm(candidates: Candidates, serv
         assert first.elector.is_leader
 
 
+async def test_a_lease_taken_by_a_write_without_an_answer_is_given_back(server: FakeServer, client: Client) -> None:
+    async def lose(request: Request) -> None:
+        if request.method == "POST":
+            raise Drop(answer_lost=True)
+
+    server.faults.append(lose)
+    first = Candidate(server, "first")
+    await asyncio.sleep(1)
+    assert (await client.get(Lease, LEASE)).spec.holder_identity == "first"
+    assert not first.elector.is_leader
+    await first.stop()
+    assert (await client.get(Lease, LEASE)).spec.holder_identity == ""
+
+
 async def test_writes_are_held_back_without_leadership(candidates: Candidates, server: FakeServer) -> None:
     async with candidates as (first, _):
         client = Client(AsgiTransport(server), before_write=first.elector.before_write)

@@ -86,6 +86,7 @@ class LeaderElector:
         self._leading = asyncio.Event()
         self._seen: LeaseSpec | None = None
         self._seen_at = 0.0
+        self._unsure = False  # whether a write may have taken place whose answer has not come
         self._gauge = IS_LEADER.labels("/".join(lease))
         self._log = log.bind(lease="/".join(lease), identity=identity)
 
@@ -108,14 +109,14 @@ class LeaderElector:
         Raises:
             LeadershipLost: the lease could not be renewed in time, or somebody else has it.
         """
-        await self._become_leader()
-        self._log.info("leading")
-        self._leading.set()
-        self._gauge.set(1)
         try:
+            await self._become_leader()
+            self._log.info("leading")
+            self._leading.set()
+            self._gauge.set(1)
             await self._keep_leading()
         except asyncio.CancelledError:
-            if self.is_leader:
+            if self.is_leader or self._unsure:
                 await self._release()
             raise
         finally:
@@ -150,10 +151,12 @@ class LeaderElector:
         try:
             written = await self._take()
         except (AlreadyExists, Conflict):
+            self._unsure = False
             return False  # somebody was faster; the next try sees who
         except ApiError as error:
             self._log.warning("cannot use the lease", reason=error.reason, error=error.message)
             return False
+        self._unsure = False
         if written:
             self._leads_until = begun + self._renew_deadline
         return written
@@ -162,6 +165,7 @@ class LeaderElector:
         try:
             lease = await self._client.get(Lease, self._key)
         except NotFound:
+            self._unsure = True
             namespace, name = self._key
             metadata = ObjectMeta(name=name, namespace=namespace)
             await self._client.create(Lease(metadata=metadata, spec=self._spec(None)))
@@ -172,6 +176,7 @@ class LeaderElector:
             if not self._has_lapsed():
                 return False
         spec = self._spec(lease.spec)
+        self._unsure = True
         await self._client.patch_object(lease, msgspec.structs.replace(lease, spec=spec), lock=True)
         return True
 
