@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from echelon.api import names
-from echelon.api.binding import ResourceBindingSpec
+from echelon.api.binding import ResourceBindingSpec, ResourceBindingStatus
 from echelon.api.conditions import ROLLOUT_STARTED, find_condition, set_condition
 from echelon.api.meta import Clock, Condition, ConditionStatus
 from echelon.kube.client import Client
@@ -40,21 +40,34 @@ class Binder:
         changed = msgspec.structs.replace(binding, metadata=metadata, spec=spec)
         return await self._client.patch_object(binding, changed, lock=True)
 
-    async def mark(
-        self, binding: Binding, status: ConditionStatus, reason: str, message: str, *, anew: bool = False
+    async def start(
+        self, binding: Binding, spec: ResourceBindingSpec, note: Mapping[str, str], reason: str, message: str
     ) -> Binding:
+        """Make a binding's spec what it has to be, with a note, and say that its rollout has started.
+
+        Where only the note is another one, what the member has is made anew though the spec, and with it the
+        generation, stays. Then what was reported is forgotten before the note is written: nobody, whoever dies
+        in between, takes it for a report of what comes now.
+        """
+        if binding.spec == spec:
+            started = Condition(
+                ROLLOUT_STARTED, "True", reason, message, observed_generation=binding.metadata.generation
+            )
+            status = ResourceBindingStatus(conditions=set_condition((), started, self._clock.now()))
+            fresh = msgspec.structs.replace(binding, status=status)
+            return await self.give(await self._client.patch_status(binding, fresh, lock=True), spec, note)
+        return await self.mark(await self.give(binding, spec, note), "True", reason, message)
+
+    async def mark(self, binding: Binding, status: ConditionStatus, reason: str, message: str) -> Binding:
         """Set the condition RolloutStarted for the binding as it is now; no write when it says so already.
 
-        Its time is that of the last change of what the binding was given, though it was True before. ``anew``:
-        what the member has is made anew though the spec stays, so what was reported of it counts no more.
+        Its time is that of the last change of what the binding was given, though it was True before.
         """
         generation = binding.metadata.generation
         condition = Condition(ROLLOUT_STARTED, status, reason, message, observed_generation=generation)
         before = binding.status.conditions
         present = find_condition(before, ROLLOUT_STARTED)
-        if anew:
-            before = ()
-        elif present is not None and present.observed_generation != generation:
+        if present is not None and present.observed_generation != generation:
             fresh = msgspec.structs.replace(present, last_transition_time="")
             before = tuple(fresh if item is present else item for item in before)
         conditions = set_condition(before, condition, self._clock.now())

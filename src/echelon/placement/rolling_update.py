@@ -132,8 +132,7 @@ class RollingUpdateReconciler:
         for binding in decided.update:
             log.info("member updated", placement=placement.metadata.name, member=binding.spec.target_cluster)
             name = binding.metadata.name
-            given = await self._binder.give(binding, wanted[name], notes[name])
-            await self._binder.mark(given, "True", *_STARTED, anew=given.spec == binding.spec)
+            await self._binder.start(binding, wanted[name], notes[name], *_STARTED)
         for binding in decided.blocked:
             await self._block(binding, wanted[binding.metadata.name])
         handled = {b.metadata.name for b in (*decided.delete, *decided.update, *decided.blocked)}

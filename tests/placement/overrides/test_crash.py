@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from echelon.api.cluster import MemberCluster
 from echelon.api.override import ClusterResourceOverride, ResourceOverride
 from echelon.api.work import Work
 
@@ -17,6 +18,7 @@ from ..agents import FakeAgents
 from ..hub import Hub, stage
 from ..test_crash import FaultPoint, Killed
 from .hubs import SNAPSHOTS, annotates, got, remove, roll, says, snapshots, value, write
+from .values import operation, patch
 
 STRIDE = 7  # writes of a process that another one left its work to
 
@@ -115,4 +117,28 @@ async def test_the_hub_dies_at_every_write_of_a_run(bare_hub: Hub, agents: FakeA
         async with controllers_that_die(hub, position):
             await run_and_end(hub, agents)
         assert not hub.all(Work), f"killed at write {position}"
+        await hub.beat("m")
+
+
+async def test_a_run_that_has_succeeded_has_brought_the_label_wherever_the_hub_died(
+    bare_hub: Hub, agents: FakeAgents
+) -> None:
+    """The spec of the binding stays, and what was reported of the label before is no report of this one."""
+    hub = bare_hub
+    await hub.join("m", tier="begin")
+    await hub.configure("content")
+    await hub.plan(stage("all"))
+    label = patch(operation("replace", "/data/key", "${MEMBER-CLUSTER-LABEL-KEY-tier}"))
+    await hub.start_controllers()
+    await write(hub, ResourceOverride, "a", label)
+    await hub.place()
+    await hub.start("begin")
+    await hub.succeeded("begin")
+    await hub.stop_controllers()
+    for position in range(STRIDE + 1):
+        async with controllers_that_die(hub, position):
+            await hub.edit(MemberCluster, "m", {"metadata": {"labels": {"tier": f"at-{position}"}}})
+            await hub.start(f"run-{position}", index="0")
+            await hub.succeeded(f"run-{position}")
+            assert value(hub, "m") == f"at-{position}", f"killed at write {position}"
         await hub.beat("m")

@@ -283,14 +283,13 @@ class StagedRunReconciler:
         wanted = observation.wanted_spec(binding, run, status)
         labels = self._overrides.labels_of_note(wanted)
         noted = {} if labels is None else {names.OVERRIDE_LABELS: labels}
-        anew = False
+        message = observation.started_message(run)
         if binding.spec != wanted or not has_note(binding, noted):
             log.info("member started", run=run.metadata.name, stage=start.stage, member=binding.spec.target_cluster)
-            anew = binding.spec == wanted
-            binding = await self._binder.give(binding, wanted, {names.UPDATE_RUN_UID: run.metadata.uid, **noted})
-        if anew or not is_started(binding):
-            message = observation.started_message(run)
-            await self._binder.mark(binding, "True", ROLLOUT_STARTED, message, anew=anew)
+            note = {names.UPDATE_RUN_UID: run.metadata.uid, **noted}
+            await self._binder.start(binding, wanted, note, ROLLOUT_STARTED, message)
+        elif not is_started(binding):
+            await self._binder.mark(binding, "True", ROLLOUT_STARTED, message)
 
     async def _keep_started(self, run: Run, status: UpdateRunStatus, decision: Decision) -> None:
         """Start members again whose binding the scheduler changed before anything came of their start."""
