@@ -18,8 +18,11 @@ BARE = Path(__file__).parent / "bare.py"
 
 @pytest.fixture(params=["bare", "kubernetes"])
 def clusters(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """The kubeconfig of clusters that hold nothing yet: the contexts hub, member1, member2 and member3."""
-    names = [HUB, *MEMBERS]
+    """The kubeconfig of clusters that hold nothing yet: the contexts hub, member1, member2 and member3.
+
+    A module that wants others names them in ``CLUSTERS``.
+    """
+    names = getattr(request.module, "CLUSTERS", (HUB, *MEMBERS))
     if request.param == "kubernetes":
         programs = assets()
         if programs is None:

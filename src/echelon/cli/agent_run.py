@@ -150,4 +150,4 @@ def _address(text: str) -> tuple[str, int]:
     found = _ADDRESS.fullmatch(text)
     if found is None or int(found["port"]) > 65535:
         raise CannotStart(f"--probes: {text!r} is no address; want [HOST:]PORT, for example :8080")
-    return (found["host"] or "").strip("[]") or "0.0.0.0", int(found["port"])
+    return (found["host"] or "").strip("[]"), int(found["port"])
