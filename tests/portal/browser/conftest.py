@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -24,8 +26,9 @@ PATIENCE = 60_000  # milliseconds that a run may take on a busy machine
 expect.set_options(timeout=15_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """The browser of a module: while it is driven, this thread has a running event loop, which others could not."""
     if not CHROMIUM:
         pytest.skip("no chromium: apt-get install chromium, or name one in ECHELON_CHROMIUM")
     with sync_playwright() as playwright:
@@ -85,3 +88,29 @@ def visitor(context: BrowserContext, hub: HubProcess) -> Visitor:
     found.page.goto(link[0])
     expect(found.page.get_by_role("heading", name="Overview")).to_be_visible()
     return found
+
+
+SCHEMES: Sequence[Literal["light", "dark"]] = ("light", "dark")
+
+
+def readable_by_everybody(visitor: Visitor, path: str) -> None:
+    """axe finds nothing serious, the browser nothing that it had to refuse, and nothing sticks out on a telephone."""
+    page = visitor.open(path)
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert serious(page) == [], scheme
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.set_viewport_size({"width": 1360, "height": 900})
+    assert visitor.complaints == []
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds wrong with a page, where it matters to somebody."""
+    result: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{found['id']}: {found['help']}: {[node['target'] for node in found['nodes']][:3]}"
+        for found in result["violations"]
+        if found["impact"] in ("serious", "critical")
+    ]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.resources import files
-from typing import Any, Literal
-
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from ...processes import HubProcess, echelon
-from .conftest import Visitor
+from .conftest import Visitor, readable_by_everybody
 
 PATHS = (
     "/",
@@ -30,7 +26,6 @@ PATHS = (
     "/activity",
     "/runs/nothing",
 )
-SCHEMES: Sequence[Literal["light", "dark"]] = ("light", "dark")
 ORDER = (
     '{"stages": [{"name": "first", "groups": [{"name": "one"}], "beforeGates": [{"type": "Approval", '
     '"displayName": "Ready?"}]}, {"name": "second", "groups": [{"name": "two"}], "afterStageWaitInSeconds": 60}]}'
@@ -66,26 +61,7 @@ def visitor(context: BrowserContext, furnished: HubProcess) -> Visitor:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_page_can_be_read_by_everybody(visitor: Visitor, path: str) -> None:
-    """axe finds nothing serious, the browser nothing that it had to refuse, and nothing sticks out on a telephone."""
-    page = visitor.open(path)
-    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        assert serious(page) == [], scheme
-    page.set_viewport_size({"width": 360, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.set_viewport_size({"width": 1360, "height": 900})
-    assert visitor.complaints == []
-
-
-def serious(page: Page) -> list[str]:
-    """What axe finds wrong with a page, where it matters to somebody."""
-    result: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{found['id']}: {found['help']}: {[node['target'] for node in found['nodes']][:3]}"
-        for found in result["violations"]
-        if found["impact"] in ("serious", "critical")
-    ]
+    readable_by_everybody(visitor, path)
 
 
 def test_the_keyboard_reaches_what_the_mouse_does(visitor: Visitor) -> None:

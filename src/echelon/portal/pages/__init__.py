@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from echelon.portal.page import Action, Page
-from echelon.portal.pages import activity, approvals, members, overview, profiles, run_form, runs, strategies
+from echelon.portal.pages import (
+    activity,
+    approvals,
+    members,
+    overview,
+    placements,
+    profiles,
+    rollouts,
+    run_form,
+    runs,
+    strategies,
+)
 
 _ENTRIES: Sequence[tuple[str, str, str]] = (
     ("Overview", "/", "overview"),
@@ -18,7 +29,7 @@ _ENTRIES: Sequence[tuple[str, str, str]] = (
     ("Members", "/members", "members"),
     ("Activity", "/activity", "activity"),
 )
-_MODULES = (overview, run_form, runs, strategies, profiles, approvals, members, activity)
+_MODULES = (overview, run_form, runs, strategies, profiles, rollouts, placements, approvals, members, activity)
 
 PAGES: Sequence[Page] = tuple(page for module in _MODULES for page in module.PAGES)
 ACTIONS: Sequence[Action] = tuple(action for module in _MODULES for action in getattr(module, "ACTIONS", ()))
