@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 import pytest
+import yaml
+
+from echelon.kube.kubeconfig import parse
 
 from ..processes import HubProcess
 from .conftest import SUBSCRIPTION
@@ -14,6 +18,7 @@ HERE = f"/subscriptions/{SUBSCRIPTION}"
 GROUPS = f"{HERE}/resourcegroups"
 KIND = "providers/Microsoft.ContainerService"
 RESOURCES = "2024-11-01"
+CORE = "/clusters/hub/api/v1"
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +126,51 @@ def test_providers_and_locations(admin: Wire) -> None:
     places = admin("GET", f"{HERE}/locations", version="2022-12-01").json()["value"]
     assert "local" in [place["name"] for place in places]
     refused(admin("GET", "/subscriptions/none/locations", version="2022-12-01"), 404, "SubscriptionNotFound")
+
+
+def test_versions_and_upgrades_are_those_of_the_catalogue(admin: Wire) -> None:
+    listed = admin("GET", f"{HERE}/{KIND}/locations/eastus/kubernetesVersions", version="2025-05-01").json()["values"]
+    assert [found["version"] for found in listed] == ["1.30", "1.31"]
+    assert listed[0]["patchVersions"]["1.30.0"] == {"upgrades": ["1.30.4", "1.31.1"]}
+    cluster = f"{GROUPS}/demo/{KIND}/managedClusters/member1"
+    profile = admin("GET", f"{cluster}/upgradeProfiles/default", version="2025-05-01").json()
+    now = profile["properties"]["controlPlaneProfile"]["kubernetesVersion"]
+    offered = [found["kubernetesVersion"] for found in profile["properties"]["controlPlaneProfile"]["upgrades"]]
+    assert offered == [version for version in ("1.30.0", "1.30.4", "1.31.1") if version > now]
+
+
+def test_credentials_of_a_cluster_lead_to_the_member(admin: Wire, hub: HubProcess, group: str) -> None:
+    cluster = f"{GROUPS}/demo/{KIND}/managedClusters/member1"
+    for kind in ("listClusterUserCredential", "listClusterAdminCredential"):
+        [config] = admin("POST", f"{cluster}/{kind}", version="2025-05-01").json()["kubeconfigs"]
+        found = parse(base64.b64decode(config["value"]).decode(), "credentials")
+        assert found.server == f"https://127.0.0.1:{hub.port}/clusters/member1"
+    named = f"{group}/{KIND}/managedClusters/waiting"
+    assert admin("PUT", named, {"location": "eastus"}).status_code == 201
+    answer = admin("POST", f"{named}/listClusterUserCredential", version="2025-05-01")
+    assert "is in no fleet yet" in refused(answer, 409, "OperationNotAllowed")
+    refused(admin("POST", f"{named}x/listClusterUserCredential", version="2025-05-01"), 404, "ResourceNotFound")
+
+
+def test_credentials_of_a_service_account_are_its_own(admin: Wire, hub: HubProcess) -> None:
+    accounts = f"{CORE}/namespaces/default/serviceaccounts"
+    bindings = "/clusters/hub/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "echelon:viewer"}
+    subject = {"kind": "ServiceAccount", "name": "reader", "namespace": "default"}
+    for path, body in (
+        (accounts, {"metadata": {"name": "reader"}}),
+        (bindings, {"metadata": {"name": "reader"}, "roleRef": role, "subjects": [subject]}),
+    ):
+        assert admin("POST", path, body, version=None).status_code == 201
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = admin("POST", f"{accounts}/reader/token", asked, version=None).json()["status"]["token"]
+    reader = Wire(hub, token)
+    refused(reader("PUT", f"{GROUPS}/readers", {"location": "eastus"}, version=RESOURCES), 403, "AuthorizationFailed")
+    [config] = reader("POST", "listCredentials").json()["kubeconfigs"]
+    reader.close()
+    [user] = yaml.safe_load(base64.b64decode(config["value"]))["users"]
+    shown = Wire(hub, user["user"]["token"])
+    members = "/clusters/hub/apis/cluster.kubernetes-fleet.io/v1beta1/memberclusters"
+    assert shown("GET", members, version=None).status_code == 200
+    assert shown("GET", f"{CORE}/secrets", version=None).status_code == 403
+    shown.close()

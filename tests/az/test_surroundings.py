@@ -38,6 +38,10 @@ def test_clusters(az: Az) -> None:
     assert az("aks", "wait", "-g", "rehearsal", "-n", "one", "--created") is None
     [pool] = az("aks", "nodepool", "list", "-g", "rehearsal", "--cluster-name", "one")
     assert (pool["count"], pool["currentOrchestratorVersion"]) == (3, "1.30.0")
+    offered = az("aks", "get-upgrades", "-g", "rehearsal", "-n", "one")["controlPlaneProfile"]["upgrades"]
+    assert [found["kubernetesVersion"] for found in offered] == ["1.30.4", "1.31.1"]
+    assert [found["version"] for found in az("aks", "get-versions", "-l", "eastus")["values"]] == ["1.30", "1.31"]
+    assert "is in no fleet yet" in az.refused("aks", "get-credentials", "-g", "rehearsal", "-n", "one")
     az("aks", "delete", "-g", "rehearsal", "-n", "one", "--yes")
     assert "ResourceNotFound" in az.refused("aks", "show", "-g", "rehearsal", "-n", "one")
 
@@ -92,6 +96,11 @@ def test_a_fleet_of_ones_own(fleet: Az, tmp_path: Path) -> None:
     made = fleet("fleet", "autoupgradeprofile", "generate-update-run", *where, "-n", "aup")
     assert "auto-aup-rapid" in made["id"]
     fleet("fleet", "autoupgradeprofile", "delete", *where, "-n", "aup", "--yes")
+
+    own = tmp_path / "member"
+    fleet("aks", "get-credentials", "-g", "own", "-n", "one", "-f", own)
+    asked = ["kubectl", "--kubeconfig", str(own), "get", "nodes", "-o", "name"]
+    assert len(subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout.split()) == 3
 
     config = tmp_path / "kubeconfig"
     fleet("fleet", "get-credentials", "-g", "own", "-n", "hubless", "-f", config)

@@ -10,7 +10,7 @@ store here: what kubectl changes shows at once, and the other way round. The par
 ``groups``
     resource groups, which are created before the fleets that they hold
 ``clusters``
-    managed clusters, which are created before they become members
+    managed clusters, which are created before they become members; ``releases``, the versions that they can have
 ``identity``, ``signing_in``
     the OpenID endpoints, over the hub's own tokens
 ``handlers``

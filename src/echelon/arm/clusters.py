@@ -5,16 +5,17 @@ A cluster that is in no fleet yet is a ConfigMap of the hub that makes others; d
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
 from echelon.api import names
 from echelon.api.cluster import MemberCluster
-from echelon.api.upgrade import ReleaseCatalog
 from echelon.arm.around import Answering, Question, seen_fleets
 from echelon.arm.call import Reply, found
 from echelon.arm.directory import CONFIG_MAPS, Directory, read_record
@@ -22,9 +23,10 @@ from echelon.arm.errors import ArmError, from_hub, invalid, not_allowed, not_fou
 from echelon.arm.handlers.fleets import ensure_namespace
 from echelon.arm.ids import is_name
 from echelon.arm.paging import page
+from echelon.arm.releases import parts_of, published, upgrade_to, upgrades_of
 from echelon.arm.requests import bearer
 from echelon.arm.router import Route
-from echelon.arm.translation.clusters import cluster_to, described, pools_to
+from echelon.arm.translation.clusters import TYPE, cluster_to, described, pools_to
 from echelon.arm.translation.members import cluster_id
 from echelon.kube.client import Client
 from echelon.kube.errors import ApiError, Forbidden, Unauthorized
@@ -59,6 +61,9 @@ class ManagedClusters:
             Route("GET", one, self.get),
             Route("PUT", one, self.put),
             Route("DELETE", one, self.delete),
+            Route("POST", f"{one}/listClusterUserCredential", self.credentials),
+            Route("POST", f"{one}/listClusterAdminCredential", self.credentials),
+            Route("GET", f"{one}/upgradeProfiles/default", self.upgrades),
             Route("GET", f"{one}/agentPools", self.pools),
             Route("GET", f"{one}/agentPools/{{pool}}", self.pool),
         ]
@@ -128,6 +133,28 @@ class ManagedClusters:
                 "a cluster is added to the fleet as a member, by its id."
             )
 
+    async def credentials(self, question: Question) -> Reply:
+        """A kubeconfig for a cluster that is a member, with the token of the caller."""
+        id_ = _id(question)
+        async with aclosing(self._clients(question)) as clients:
+            async for hub, client in clients:
+                fleet = (await read_record(client, hub, self._directory)).id
+                for member in (await client.list(MemberCluster)).items:
+                    if cluster_id(member.metadata, fleet).lower() == id_.lower():
+                        return _credentials(self._directory, hub, member.metadata.name, bearer(question.request))
+        await self._find(question)
+        raise not_allowed(f"The cluster {id_} is in no fleet yet; it comes to be when it becomes a member.")
+
+    async def upgrades(self, question: Question) -> Reply:
+        """To which of the published versions a cluster can go: those of its minor version and of the next."""
+        stored, member = await self._find(question)
+        shown = cluster_to(stored.id, stored.cluster, stored.tags, member)["properties"]["kubernetesVersion"]
+        async with self._directory.connect(self._directory.own(), bearer(question.request)) as client:
+            further = upgrades_of(shown, await published(client))
+        plane = {"kubernetesVersion": shown, "osType": "Linux", "upgrades": [upgrade_to(found) for found in further]}
+        body = {"id": f"{stored.id}/upgradeProfiles/default", "name": "default", "type": f"{TYPE}/upgradeProfiles"}
+        return Reply(body=body | {"properties": {"controlPlaneProfile": plane, "agentPoolProfiles": [plane]}})
+
     async def pools(self, question: Question) -> Reply:
         return Reply(body={"value": await self._pools(question)})
 
@@ -165,7 +192,7 @@ class ManagedClusters:
                 stored = {found.id.lower(): found for found in await stored_clusters(client)}
         return stored, members
 
-    async def _clients(self, question: Question) -> AsyncIterator[tuple[str, Client]]:
+    async def _clients(self, question: Question) -> AsyncGenerator[tuple[str, Client], None]:
         token = bearer(question.request)
         refused: ApiError | None = None
         seen = False
@@ -180,6 +207,13 @@ class ManagedClusters:
                 yield hub, client
         if refused is not None and not seen:
             raise from_hub(refused, {}) from refused
+
+
+def _credentials(directory: Directory, hub: str, member: str, token: str) -> Reply:
+    text = directory.member_kubeconfig(hub, member, token)
+    if text is None:
+        raise not_allowed(f"The member {member!r} is reached where it runs; this hub has no credentials of it.")
+    return Reply(body={"kubeconfigs": [{"name": "clusterUser", "value": base64.b64encode(text).decode()}]})
 
 
 async def stored_clusters(client: Client) -> list[Stored]:
@@ -203,16 +237,13 @@ async def _with_version(client: Client, cluster: dict[str, Any]) -> dict[str, An
     asked: str = cluster.get("kubernetesVersion", "")
     if asked.count(".") >= 2:
         return cluster
-    catalogs = (await client.list(ReleaseCatalog)).items
-    versions = [
-        release.version for catalog in catalogs for release in catalog.spec.kubernetes_versions if not release.preview
-    ]
+    versions = [release.version for release in await published(client) if not release.preview]
     fitting = [version for version in versions if not asked or version.startswith(f"{asked}.")]
     if not fitting and asked:
         known = ", ".join(versions) or "none"
         message = f"{asked!r} is in no release catalogue; there are: {known}"
         raise ArmError(400, "K8sVersionNotSupported", message, target="properties.kubernetesVersion")
-    newest = max(fitting, key=lambda version: [int(part) for part in version.split(".") if part.isdigit()], default="")
+    newest = max(fitting, key=parts_of, default="")
     return {**cluster, "kubernetesVersion": newest} if newest else cluster
 
 

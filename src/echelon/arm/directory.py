@@ -62,6 +62,9 @@ class Directory(Protocol):
     def kubeconfig(self, hub: str, token: str) -> bytes:
         """A kubeconfig that leads to a hub and shows a token."""
 
+    def member_kubeconfig(self, hub: str, member: str, token: str) -> bytes | None:
+        """A kubeconfig that leads to a member of a hub and shows a token; None if it is reached elsewhere."""
+
     def identity_of(self, member: str) -> Subject:
         """As whom the agent of a new member is known."""
 

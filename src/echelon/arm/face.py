@@ -27,6 +27,7 @@ from echelon.arm.errors import ArmError, from_hub, not_allowed, not_found
 from echelon.arm.groups import ResourceGroups
 from echelon.arm.handlers import fleets
 from echelon.arm.ids import FleetId
+from echelon.arm.releases import Releases
 from echelon.arm.requests import base_of, bearer, body_of
 from echelon.arm.router import Match, Route, Router
 from echelon.arm.routes import FLEET_ROUTES, Operation
@@ -54,6 +55,7 @@ class Face:
             around.Surroundings(directory),
             ResourceGroups(directory),
             ManagedClusters(directory),
+            Releases(directory),
             SigningIn(directory, clock),
         ):
             routes += [Route(route.method, route.template, route.target) for route in part.routes()]

@@ -28,7 +28,7 @@ from echelon.arm.ids import PROVIDER
 from echelon.arm.requests import bearer
 from echelon.arm.router import Route
 from echelon.kube.client import Client
-from echelon.kube.errors import ApiError, Forbidden, Unauthorized
+from echelon.kube.errors import ApiError, Forbidden, NotFound, Unauthorized
 from echelon.kube.patches import ApplyPatch
 
 T = TypeVar("T")
@@ -178,10 +178,13 @@ class ResourceGroups:
             "tags": json.dumps(dict(group.tags), sort_keys=True),
         }
         metadata = {"name": name, "namespace": namespace, "labels": {LABEL: "true"}}
+        patch = ApplyPatch({**CONFIG_MAPS.plain({}), "metadata": metadata, "data": data}, force=True)
         async with self._own(question) as client:
-            await ensure_namespace(client, namespace)
-            content = {**CONFIG_MAPS.plain({}), "metadata": metadata, "data": data}
-            await client.patch(CONFIG_MAPS, (namespace, name), ApplyPatch(content, force=True))
+            try:
+                await client.patch(CONFIG_MAPS, (namespace, name), patch)
+            except NotFound:  # the namespace
+                await ensure_namespace(client, namespace)
+                await client.patch(CONFIG_MAPS, (namespace, name), patch)
         return group.shown()
 
     @asynccontextmanager

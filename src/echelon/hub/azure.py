@@ -78,6 +78,9 @@ class OneFleet:
         entry = kubeconfig.Entry(self._fleet.name, self._address, self._connection.authority, token=token)
         return kubeconfig.text([entry], current=self._fleet.name).encode()
 
+    def member_kubeconfig(self, hub: str, member: str, token: str) -> bytes | None:
+        return None
+
     def identity_of(self, member: str) -> Subject:
         """The account that ``echelon join`` gives an agent."""
         return Subject(kind="ServiceAccount", name=names.AGENT_ACCOUNT, namespace=names.member_namespace(member))

@@ -64,9 +64,17 @@ class EmbeddedDirectory:
             await client.close()
 
     def kubeconfig(self, hub: str, token: str) -> bytes:
-        shown = token if token.startswith(f"{hub}.") else context_token(hub, token)
-        entry = kubeconfig.Entry(hub, self._url(hub), self._authority, token=shown)
-        return kubeconfig.text([entry], current=hub).encode()
+        return self._kubeconfig(hub, token.removeprefix(f"{hub}."))
+
+    def member_kubeconfig(self, hub: str, member: str, token: str) -> bytes | None:
+        cluster = self._fleets.member(hub, member)
+        return None if cluster is None else self._kubeconfig(cluster.served_as, token.removeprefix(f"{hub}."))
+
+    def _kubeconfig(self, name: str, token: str) -> bytes:
+        """Members know the administrator's token; one that is signed is the hub's, and is shown as it was issued."""
+        shown = token if "." in token else context_token(name, token)
+        entry = kubeconfig.Entry(name, self._url(name), self._authority, token=shown)
+        return kubeconfig.text([entry], current=name).encode()
 
     def identity_of(self, member: str) -> Subject:
         return Subject(kind="User", name=agent_user(member), api_group=RBAC)

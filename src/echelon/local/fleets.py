@@ -55,6 +55,13 @@ class EmbeddedFleets:
         fleets = (self.own, *self._further.values())
         return {fleet.hub.served_as: fleet.hub for fleet in fleets if HUB in fleet.clusters}
 
+    def member(self, hub: str, name: str) -> EmbeddedCluster | None:
+        """A member of the fleet whose hub is served by a name."""
+        for fleet in (self.own, *self._further.values()):
+            if name != HUB and HUB in fleet.clusters and fleet.hub.served_as == hub:
+                return fleet.clusters.get(name)
+        return None
+
     def served(self) -> Sequence[str]:
         """The names by which clusters are served."""
         return self.mounts.names()
