@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import secrets
 import socket
 import ssl
@@ -26,6 +27,7 @@ from echelon.local.pki import ensure_certificates
 
 PROGRAMS = ("etcd", "kube-apiserver")
 PATIENCE = 120.0  # seconds until servers answer, on a busy machine
+PORTS = range(20_000, 30_000)
 _PAUSE = 0.2  # seconds between two looks whether a server answers: it tells nobody
 
 
@@ -95,9 +97,14 @@ def _wait_until_ready(entry: kubeconfig.Entry, log: Path) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [taken.getsockname()[1] for taken in sockets]
+    """Ports that nobody listens on, and that the system gives to nobody who asks for any port."""
+    found: list[int] = []
+    for port in random.sample(PORTS, len(PORTS)):
+        if len(found) == count:
+            break
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+    return found
 
 
 def _service_account_key() -> bytes:
