@@ -62,11 +62,18 @@ def play(fleet: Fleet, script: Path, *arguments: str) -> None:
         assert "Traceback" not in fleet.log(name)
 
 
-@pytest.mark.parametrize("script", ["staged-rollout.sh", "staged-rollout-namespaced.sh"])
-def test_staged_rollout(fleet: Fleet, script: str) -> None:
+@pytest.mark.parametrize("name", ["staged-rollout.sh", "staged-rollout-namespaced.sh"])
+def test_staged_rollout(fleet: Fleet, name: str) -> None:
+    """The tutorial; without its end where nothing collects garbage: servers of Kubernetes alone have no controllers."""
     fleet.install()
     join(fleet, ENVIRONMENTS)
-    play(fleet, TUTORIALS / script, "2s")
+    script = (TUTORIALS / name).read_text()
+    if (fleet.clusters.parent / "etcd").exists():
+        before, found, _ = script.partition("hub delete ")
+        assert found
+        script = f'{before}echo "$failed failed"\n'
+    (fleet.folder / name).write_text(script)
+    play(fleet, fleet.folder / name, "2s")
 
 
 def test_update_run(fleet: Fleet) -> None:
