@@ -29,6 +29,8 @@ from echelon.kube.errors import Forbidden, NotFound, Unreachable
 from echelon.kube.leader import LeadershipLost, NotLeader
 from echelon.kube.patches import JsonPatch, MergePatch
 from echelon.kube.transport import EMPTY, Response, Stream
+from echelon.local.fleet import EmbeddedFleet, FleetOptions
+from echelon.local.members import MemberSpec
 
 SPACE = "fleet-system"
 ACCOUNT = User(f"system:serviceaccount:{SPACE}:{NAME}", ("system:serviceaccounts", f"system:serviceaccounts:{SPACE}"))
@@ -330,3 +332,15 @@ def test_settings_reach_the_controllers() -> None:
     assert settings.placement.dialect.name == "kubefleet"
     assert settings.placement.snapshot_delay == 3
     assert settings.leave_deadline == timedelta(minutes=1)
+
+
+async def test_an_embedded_hub_is_said_to_be_one() -> None:
+    database = Database.open(None, summarize=summarize)
+    fleet = EmbeddedFleet(database, FleetOptions(admin_token="secret"))
+    await fleet.start([MemberSpec("one")])
+    found = await report(fleet.hub.administrator("test"), SPACE, SystemClock().now())
+    assert found.embedded
+    assert found.members == {"one": "joined"}
+    assert found.problems == []
+    await fleet.close()
+    await database.close()

@@ -22,6 +22,7 @@ from echelon.hub.install import is_available, kind_of_object
 from echelon.hub.manifests import LEASE, NAME, SETTINGS_KEY
 from echelon.hub.older import OLDEST, Version, suited, version_of
 from echelon.hub.others import is_ours
+from echelon.hub.rights import HUB_ROLE
 from echelon.hub.settings import BadSettings, parse_settings
 from echelon.kube.client import Client
 from echelon.kube.crds import DEFINITIONS, is_established
@@ -69,9 +70,10 @@ class Leader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of a hub."""
+    """All that is known of a hub. An embedded one has neither replicas nor settings on itself, nor an election."""
 
     namespace: str
+    embedded: bool
     kubernetes: str
     version: str
     kinds: Kinds
@@ -91,18 +93,20 @@ async def report(client: Client, namespace: str, now: datetime) -> Report:
     kinds = kinds_of((await client.list(DEFINITIONS)).items, version_of(kubernetes) or OLDEST)
     members = await _members(client)
     text = "" if settings is None else (settings.get("data") or {}).get(SETTINGS_KEY, "")
+    embedded = await _is_embedded(client)
     leader = None if lease is None else leader_of(lease, now)
     waiting = [] if deployment is None else await _waiting(client, namespace, deployment)
     problems = [
         *problems_of_kinds(kinds),
         *problems_of_replicas(deployment, waiting),
-        *problems_of_leader(leader),
+        *([] if embedded else problems_of_leader(leader)),
         *problems_of_settings(text, namespace),
         *problems_of_members(members),
     ]
-    installed = any((kinds.current, kinds.outdated, deployment, lease, settings))
+    installed = any((kinds.current, kinds.outdated, deployment, lease, settings, embedded))
     return Report(
         namespace=namespace,
+        embedded=embedded,
         kubernetes=kubernetes,
         version=__version__,
         kinds=kinds,
@@ -122,6 +126,12 @@ async def _find(client: Client, kind: KindLike[Any], namespace: str, name: str) 
         return await client.get(kind, (namespace, name))
     except NotFound:
         return None
+
+
+async def _is_embedded(client: Client) -> bool:
+    """Whether the controllers are a user, as those in one process with an API server are, and no service account."""
+    binding = await _find(client, kind_of_object("ClusterRoleBinding"), "", HUB_ROLE)
+    return binding is not None and any(subject["kind"] == "User" for subject in binding.get("subjects") or ())
 
 
 async def _members(client: Client) -> Sequence[MemberCluster]:

@@ -42,7 +42,9 @@ def _lines(found: Report, access: Access) -> list[str]:
     kinds = found.kinds
     total = kinds.current + len(kinds.missing) + len(kinds.outdated) + len(kinds.foreign)
     lines = [f"cluster   Kubernetes {found.kubernetes}", f"kinds     {kinds.current} of {total} as in {found.version}"]
-    if found.replicas is None:
+    if found.embedded:
+        lines.append("replicas  one, embedded: echelon up")
+    elif found.replicas is None:
         lines.append(f"replicas  no Deployment in {found.namespace}")
     else:
         replicas = found.replicas
