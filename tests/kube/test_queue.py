@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -59,6 +59,20 @@ async def test_earlier_of_two_delays_wins() -> None:
     queue.done("a")
     await asyncio.sleep(20)
     assert len(queue) == 0
+
+
+async def test_timers_need_not_tell_when_they_fire(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+
+    def at_once(_: float, callback: Callable[..., object], *arguments: object) -> asyncio.Handle:
+        """What uvloop makes of a moment that has passed when it comes to set the timer."""
+        return loop.call_soon(callback, *arguments)
+
+    monkeypatch.setattr(loop, "call_at", at_once)
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 0.001)
+    queue.add_after("a", 0.0005)
+    assert await queue.get() == "a"
 
 
 async def test_delay_of_nothing_is_no_delay() -> None:

@@ -36,7 +36,7 @@ class WorkQueue(Generic[Item]):
         self._priorities: dict[Item, int] = {}  # of waiting items: their lane
         self._processing: set[Item] = set()
         self._dirty: dict[Item, int] = {}  # processing items to be done again: with what priority
-        self._timers: dict[Item, asyncio.TimerHandle] = {}
+        self._timers: dict[Item, tuple[float, asyncio.Handle]] = {}  # with the time at which it fires
         self._failures: dict[Item, int] = {}
         self._workers: deque[asyncio.Future[None]] = deque()
         self._idle: asyncio.Future[None] | None = None
@@ -71,10 +71,10 @@ class WorkQueue(Generic[Item]):
         when = loop.time() + delay
         timer = self._timers.get(item)
         if timer is not None:
-            if timer.when() <= when:
+            if timer[0] <= when:
                 return
-            timer.cancel()
-        self._timers[item] = loop.call_at(when, self._fire, item, priority)
+            timer[1].cancel()
+        self._timers[item] = when, loop.call_at(when, self._fire, item, priority)
 
     def add_failed(self, item: Item, at_least: float = 0.0) -> float:
         """Have an item done again that has failed: the more often in a row, the later. Gives the delay."""
@@ -120,7 +120,7 @@ class WorkQueue(Generic[Item]):
     def shut_down(self, *, drain: bool = False) -> None:
         """Take nothing more, drop the timers, and unless ``drain`` what waits; ``get`` then raises."""
         self._closed = True
-        for timer in self._timers.values():
+        for _, timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         if not drain:
