@@ -67,9 +67,14 @@ def difference(old: Composite, new: Composite) -> dict[str, Any]:
         if isinstance(value, COMPOSITE) and isinstance(before.get(key), COMPOSITE):
             if nested := difference(before[key], value):
                 changes[key] = nested
-        elif key not in before or _wire(value) != _wire(before[key]):
+        elif key not in before or not _are_alike(before[key], value):
             changes[key] = _wire(value)
     return changes
+
+
+def _are_alike(one: Any, other: Any) -> bool:
+    """Whether values that are not equal arrive as the same, since a tuple and a list do."""
+    return msgspec.json.encode(one) == msgspec.json.encode(other)
 
 
 def _wire(value: Any) -> Any:

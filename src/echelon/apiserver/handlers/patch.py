@@ -45,7 +45,7 @@ async def patch(context: Context, target: Target) -> Answer:
     changes = parse_patch(body)
     if write.options.field_validation != "Ignore":
         write.duplicates = duplicate_fields(body, changes)
-    patched = patch_function(target, type_, changes)
+    patched = patch_function(target, type_, changes, nulls=b"null" in body)
 
     def change(old: Object) -> Object:
         new = patched(old)
@@ -122,8 +122,8 @@ def parse_patch(body: bytes) -> Any:
         raise bad_request(f"error decoding patch: {json_syntax.explain(body)}") from None
 
 
-def patch_function(target: Target, type_: str, changes: Any) -> Patch:
-    """What a patch does to an object."""
+def patch_function(target: Target, type_: str, changes: Any, *, nulls: bool = True) -> Patch:
+    """What a patch, in which there may be nulls, does to an object."""
     if type_ == JSON_PATCH:
         return lambda old: _an_object(_shallow(apply_json_patch(old, changes)))
     if type_ == MERGE_PATCH:
@@ -131,7 +131,7 @@ def patch_function(target: Target, type_: str, changes: Any) -> Patch:
             target.definition.hooks, NoHooks
         ):  # they change parts of the new object, which must be its own
             return lambda old: _an_object(apply_merge(clone(old), changes))
-        return lambda old: _an_object(apply_merge(old, changes))
+        return lambda old: _an_object(apply_merge(old, changes, nulls=nulls))
     schema = target.served.version.schema.openapi
     return lambda old: _an_object(apply_strategic(old, changes, schema, no_references))
 

@@ -11,8 +11,10 @@ from echelon.apiserver.errors import bad_request
 from echelon.apiserver.patch.values import Object, json_kind
 
 
-def apply_merge(obj: Object, patch: object) -> Object:
+def apply_merge(obj: Object, patch: object, *, nulls: bool = True) -> Object:
     """The document with the merge patch laid over it; what the patch leaves alone is shared with the document.
+
+    Who knows that there is no null in the patch says so: then its lists need not be copied, and are shared with it.
 
     Raises:
         StatusError: 400, the patch is not an object.
@@ -24,18 +26,18 @@ def apply_merge(obj: Object, patch: object) -> Object:
             f"error decoding patch: json: cannot unmarshal {json_kind(patch)} into Go value of type "
             "map[string]interface {}"
         )
-    return _merged(obj, patch)
+    return _merged(obj, patch, nulls)
 
 
-def _merged(target: Object, patch: Object) -> Object:
+def _merged(target: Object, patch: Object, nulls: bool) -> Object:
     merged = dict(target)
     for name, change in patch.items():
         if change is None:
             merged.pop(name, None)
         elif isinstance(change, dict) and isinstance(current := target.get(name), dict):
-            merged[name] = _merged(current, change)
+            merged[name] = _merged(current, change, nulls)
         else:
-            merged[name] = _without_nulls(change)
+            merged[name] = _without_nulls(change) if nulls else change
     return merged
 
 

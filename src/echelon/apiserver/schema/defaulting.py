@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from echelon.apiserver.schema.known import LONG, digest_of, known_of
 from echelon.apiserver.schema.structural import Structural
 
 Fill = Callable[[Any], None]
@@ -101,7 +102,9 @@ def _compile_list(node: Structural) -> Fill | None:
         if fills_nulls:
             value[:] = [copy_json(items.raw["default"]) if item is None else item for item in value]
         if fill is not None:
+            known = known_of(items) if len(value) >= LONG else None
             for item in value:
-                fill(item)
+                if known is None or not known.has(digest_of(item)):
+                    fill(item)
 
     return fill_list

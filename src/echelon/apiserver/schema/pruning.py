@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from echelon.apiserver.schema.embedded import TYPE_AND_METADATA, prune_metadata
+from echelon.apiserver.schema.known import LONG, digest_of, known_of
 from echelon.apiserver.schema.structural import Structural
 
 Prune = Callable[[Any, str, list[str]], None]
@@ -84,12 +85,15 @@ def _compile_items(node: Structural) -> Prune:
     """The pass of the elements. Below preserved fields the elements' own schema only adds, never removes."""
     if node.items is None and node.preserve:
         return _keep
-    child = prune_of(node.items)
+    each, child = node.items, prune_of(node.items)
 
     def prune_items(value: list[Any], path: str, removed: list[str]) -> None:
+        known = known_of(each) if each is not None and len(value) >= LONG else None
         for index, item in enumerate(value):
             kind = type(item)
             if kind is dict or kind is list:
+                if known is not None and known.has(digest_of(item)):
+                    continue
                 child(item, f"{path}[{index}]", removed)
 
     return prune_items

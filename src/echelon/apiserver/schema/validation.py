@@ -18,11 +18,14 @@ from typing import Any
 
 from echelon.apiserver.schema import wording
 from echelon.apiserver.schema.combinations import compile_combinations
+from echelon.apiserver.schema.defaulting import copy_json, fill_of
 from echelon.apiserver.schema.embedded import check_embedded
 from echelon.apiserver.schema.faults import Check, Fault, Faults, step_out
 from echelon.apiserver.schema.formats import string_format
+from echelon.apiserver.schema.known import LONG, Known, digest_of, known_of
 from echelon.apiserver.schema.listtype import compile_list_type
 from echelon.apiserver.schema.patterns import PatternError, compile_pattern
+from echelon.apiserver.schema.pruning import prune_of
 from echelon.apiserver.schema.structural import Structural
 
 JSON_TYPES: dict[type, str] = {
@@ -211,7 +214,8 @@ def _is_multiple(value: float, divisor: float) -> bool:
 
 
 def _array_check(node: Structural) -> Check | None:
-    item_checks = checks_of(node.items) if node.items is not None else None
+    items = node.items
+    item_checks = checks_of(items) if items is not None else None
     least, most = node.raw.get("minItems"), node.raw.get("maxItems")
     unique = bool(node.raw.get("uniqueItems"))
     if item_checks is None and least is None and most is None and not unique:
@@ -219,13 +223,20 @@ def _array_check(node: Structural) -> Check | None:
 
     def check_array(value: list[Any], path: str, faults: Faults) -> None:
         if item_checks is not None:
+            known = known_of(items) if items is not None and len(value) >= LONG else None
             for index, item in enumerate(value):
                 check = item_checks[type(item)]
-                if check is not None:
-                    before = len(faults)
-                    check(item, f"{path}[{index}]", faults)
-                    if len(faults) != before:
-                        step_out(faults, before, index)
+                if check is None:
+                    continue
+                digest = None if known is None else digest_of(item)
+                if known is not None and known.has(digest):
+                    continue
+                before = len(faults)
+                check(item, f"{path}[{index}]", faults)
+                if len(faults) != before:
+                    step_out(faults, before, index)
+                elif known is not None and digest is not None:
+                    _learn(known, digest, items, item)
         if least is not None and len(value) < least:
             detail = f"{path} in body should have at least {least} items"
             faults.append(Fault(wording.invalid(path or None, len(value), detail)))
@@ -235,6 +246,17 @@ def _array_check(node: Structural) -> Check | None:
             faults.append(Fault(wording.invalid(path or None, "", f"{path} in body shouldn't contain duplicates")))
 
     return check_array
+
+
+def _learn(known: Known, digest: bytes, node: Structural | None, item: Any) -> None:
+    """Remember a valid item, if the other passes have nothing to do with it either."""
+    copy = copy_json(item)
+    prune_of(node)(copy, "", [])
+    fill = None if node is None else fill_of(node)
+    if fill is not None:
+        fill(copy)
+    if copy == item:
+        known.add(digest)
 
 
 def _count_check(node: Structural) -> Check | None:
