@@ -7,6 +7,8 @@ import asyncio
 from echelon.kube.controller import Result
 
 _RESOLUTION = 0.001
+_SHARE = 0.1  # of the time that may go into telling the same thing again
+_LONGEST = 5.0  # seconds
 
 
 def remaining(due: float) -> float:
@@ -17,6 +19,15 @@ def remaining(due: float) -> float:
     """
     left = due - asyncio.get_running_loop().time()
     return left if left > _RESOLUTION else 0.0
+
+
+def spacing(least: float, took: float) -> float:
+    """Seconds from one telling of the same thing to the next, when the last one took so many.
+
+    What is told of a hundred members takes its time, and more of it the more there is to do: then it is told
+    less often, so that the work is not held up by reports of it.
+    """
+    return max(least, min(took / _SHARE, _LONGEST))
 
 
 def sooner(wait: float | None, result: Result | None) -> Result | None:

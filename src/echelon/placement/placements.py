@@ -31,7 +31,7 @@ from echelon.placement.content import HubContent
 from echelon.placement.identifiers import identifiers_of, identifiers_of_manifests
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
-from echelon.placement.pace import remaining, sooner
+from echelon.placement.pace import remaining, sooner, spacing
 from echelon.placement.policy import policy_hash
 from echelon.placement.scope import Placement, PolicySnapshot, Scope, Snapshot, owner_of
 from echelon.placement.selection import BadSelector, Object
@@ -49,7 +49,7 @@ class _Pace:
     """Deadlines of one placement, in loop time; lost at a restart, which only makes them due."""
 
     snapshot_due: float | None = None
-    status_written: float = float("-inf")
+    status_due: float = float("-inf")
 
 
 class PlacementReconciler:
@@ -222,7 +222,7 @@ class PlacementReconciler:
     ) -> Result | None:
         pace = self._pace(placement.key)
         now = asyncio.get_running_loop().time()
-        if wait := remaining(pace.status_written + self._settings.status_interval):
+        if wait := remaining(pace.status_due):
             return Result(requeue_after=wait)  # what it would be now is of no interest to anybody
         status = self._status(placement, policy, resources, bad_selectors)
         copy = await self._copies.keep(placement, status, resources) if is_copied(placement) else None
@@ -230,7 +230,8 @@ class PlacementReconciler:
             status = self._with_copy(placement, status, copy.condition)
         if status != placement.status:
             await self._client.patch_status(placement, msgspec.structs.replace(placement, status=status))
-            pace.status_written = now
+            took = asyncio.get_running_loop().time() - now
+            pace.status_due = now + spacing(self._settings.status_interval, took)
             tell(self._events, placement, status)
         if copy is not None and copy.refusal is not None:
             raise copy.refusal  # said on the placement, and tried again each time later

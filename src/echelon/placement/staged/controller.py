@@ -34,7 +34,7 @@ from echelon.placement.binder import Binder, has_note, is_started
 from echelon.placement.index import Related
 from echelon.placement.keeper import SnapshotKeeper, index_of
 from echelon.placement.overrides.choice import Overrides, SnapshotAwaited, frozen
-from echelon.placement.pace import remaining, sooner
+from echelon.placement.pace import remaining, sooner, spacing
 from echelon.placement.placements import PlacementReconciler
 from echelon.placement.scope import Binding, PolicySnapshot, Run, Scope
 from echelon.placement.selection import BadSelector
@@ -73,7 +73,7 @@ class StagedRunReconciler:
         self._scope = scope
         self._dialect = settings.dialect
         self._status_interval = settings.run_status_interval
-        self._written: dict[Key, float] = {}
+        self._due: dict[Key, float] = {}
         self._clock = clock
         self._binder = Binder(client, clock)
         self._approvals = Approvals(client, cache, related, scope, clock)
@@ -81,7 +81,7 @@ class StagedRunReconciler:
     async def reconcile(self, request: Request) -> Result | None:
         run = self._related.run(request.key)
         if run is None:
-            self._written.pop(request.key, None)
+            self._due.pop(request.key, None)
             return None
         if run.metadata.deletion_timestamp is not None:
             await self._clean_up(run)
@@ -224,8 +224,11 @@ class StagedRunReconciler:
         pause = self._pause(run, reported)
         if pause > 0:
             return sooner(pause, following)
-        self._written[run.key] = asyncio.get_running_loop().time()
-        return await self._write(run, reported, following)
+        began = asyncio.get_running_loop().time()
+        result = await self._write(run, reported, following)
+        took = asyncio.get_running_loop().time() - began
+        self._due[run.key] = began + spacing(self._status_interval, took)
+        return result
 
     def _pause(self, run: Run, reported: UpdateRunStatus) -> float:
         """How long the status may wait, in seconds, so that members that end in quick succession share a write.
@@ -235,8 +238,7 @@ class StagedRunReconciler:
         """
         if _outline(run.status) != _outline(reported):
             return 0.0
-        due = self._written.get(run.key, float("-inf")) + self._status_interval
-        return remaining(due)
+        return remaining(self._due.get(run.key, float("-inf")))
 
     async def _carry_out(self, run: Run, status: UpdateRunStatus, plan: Plan) -> Decision:
         """Decide and start, again and again, until nothing more is to be started now."""
