@@ -22,16 +22,22 @@ FIRST_BYTE = 0.2
 SLACK = 4  # times that this machine may be slower than one that does nothing else
 
 
+def member(number: int) -> MemberCluster:
+    return from_dict(
+        MemberCluster,
+        {
+            "metadata": {"name": f"m{number:04}", "labels": {names.UPDATE_GROUP: f"group-{number % 20}"}},
+            "spec": {"identity": {"kind": "User", "name": f"agent-{number}"}},
+        },
+    )
+
+
 @pytest.fixture
 async def large() -> AsyncIterator[Served]:
     """The fleet of the tutorial, and members besides that nobody runs."""
     async with serving() as served:
-        for number in range(MEMBERS):
-            member = {
-                "metadata": {"name": f"m{number:04}", "labels": {names.UPDATE_GROUP: f"group-{number % 20}"}},
-                "spec": {"identity": {"kind": "User", "name": f"agent-{number}"}},
-            }
-            await served.admin.create(from_dict(MemberCluster, member))
+        for begin in range(0, MEMBERS, 100):
+            await asyncio.gather(*(served.admin.create(member(number)) for number in range(begin, begin + 100)))
         update = {"upgrade": {"type": "ControlPlaneOnly", "kubernetesVersion": "1.30.4"}}
         groups = [{"name": f"group-{number}"} for number in range(20)]
         stages = [{"name": f"s{number}", "groups": groups[4 * number : 4 * number + 4]} for number in range(5)]
