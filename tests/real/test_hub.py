@@ -185,6 +185,7 @@ def test_a_rollout_survives_its_leaders_with_no_more_rights_than_installed(clust
         assert _leader(clusters) == ""  # given back
     for log in account.parent.glob("*.log"):
         assert "Forbidden" not in log.read_text(), log.read_text()
+        assert all(json.loads(line)["event"] for line in log.read_text().splitlines())
     done(clusters, "uninstall", "--yes", "--purge")
     assert "the cluster is no hub" in hub(clusters, "status").stdout
 

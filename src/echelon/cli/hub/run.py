@@ -7,11 +7,13 @@ import contextlib
 import re
 import signal
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
+import structlog
 
 from echelon.api.meta import SystemClock
 from echelon.cli.access import access_options
@@ -36,6 +38,10 @@ from echelon.placement.dialect import DIALECTS, DialectName
 _PEM = click.Path(exists=True, dir_okay=False)
 _TOKEN_HINT = "kubectl create token ACCOUNT makes one."
 _ADDRESS = re.compile(r"(?:(?P<host>[^\s:]*|\[[^\s\]]+\]):)?(?P<port>\d{1,5})")
+
+
+Say = Callable[[str], object]
+"""Tells whoever started this a sentence: on the terminal, or in the log of programs."""
 
 
 @click.command("run")
@@ -113,7 +119,8 @@ def run_hub(
         )
         pages = None if portal is None else Pages(_address(portal, "--portal"), _tls(portal_certificate))
         fleet = None if arm is None else Arm(_address(arm, "--arm"), _needed(arm_certificate), public_address)
-        run(_run(load(access.kubeconfig, context=access.context), options, pages, fleet))
+        say = structlog.get_logger(__name__).info if log_format == "json" else partial(click.echo, err=True)
+        run(_run(load(access.kubeconfig, context=access.context), options, pages, fleet, say))
     except (ConfigError, BadSettings, CannotListen) as error:
         raise CannotStart(str(error)) from None
     except Unreachable as error:
@@ -139,35 +146,35 @@ class Arm(msgspec.Struct, frozen=True):
     public_address: str
 
 
-async def _run(connection: Connection, options: ReplicaOptions, pages: Pages | None, arm: Arm | None) -> None:
+async def _run(connection: Connection, options: ReplicaOptions, pages: Pages | None, arm: Arm | None, say: Say) -> None:
     replica = Replica(lambda: HttpTransport(connection), options)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, replica.stop)
     async with contextlib.AsyncExitStack() as open_:
         if pages is not None:
-            await open_.enter_async_context(_portal(connection, pages))
+            await open_.enter_async_context(_portal(connection, pages, say))
         if arm is not None:
-            await open_.enter_async_context(_arm(connection, arm))
-        click.echo(f"The replica {replica.name} runs against {connection.server}; Ctrl-C stops it.", err=True)
+            await open_.enter_async_context(_arm(connection, arm, say))
+        say(f"The replica {replica.name} runs against {connection.server}; Ctrl-C stops it.")
         await replica.run()
 
 
 @contextlib.asynccontextmanager
-async def _portal(connection: Connection, pages: Pages) -> AsyncIterator[None]:
+async def _portal(connection: Connection, pages: Pages, say: Say) -> AsyncIterator[None]:
     """The portal of the hub, while the context lasts."""
     portal = portal_of(by_token(connection), SystemClock(), fleet=connection.server, token_hint=_TOKEN_HINT)
     host, port = pages.address.host, pages.address.port
     try:
         async with serving(portal, host=host, port=port, tls=pages.tls, before_stop=portal.end_streams) as found:
-            click.echo(f"The portal is served on port {found}.", err=True)
+            say(f"The portal is served on port {found}.")
             yield
     finally:
         await portal.close()
 
 
 @contextlib.asynccontextmanager
-async def _arm(connection: Connection, arm: Arm) -> AsyncIterator[None]:
+async def _arm(connection: Connection, arm: Arm, say: Say) -> AsyncIterator[None]:
     """The ARM face of the hub, while the context lasts."""
     client = Client(HttpTransport(connection), field_manager=FIELD_MANAGER)
     try:
@@ -176,7 +183,7 @@ async def _arm(connection: Connection, arm: Arm) -> AsyncIterator[None]:
         await client.close()
     face = face_of(OneFleet(fleet, connection, address=arm.public_address), SystemClock())
     async with serving(face, host=arm.address.host, port=arm.address.port, tls=arm.tls) as port:
-        click.echo(f"The fleet {fleet.name} of {fleet.group} is served for az on port {port}.", err=True)
+        say(f"The fleet {fleet.name} of {fleet.group} is served for az on port {port}.")
         yield
 
 
