@@ -62,7 +62,9 @@ def play(fleet: Fleet, script: Path, *arguments: str) -> None:
         assert "Traceback" not in fleet.log(name)
 
 
-@pytest.mark.parametrize("name", ["staged-rollout.sh", "staged-rollout-namespaced.sh"])
+@pytest.mark.parametrize(
+    "name", ["staged-rollout.sh", pytest.param("staged-rollout-namespaced.sh", marks=pytest.mark.soak)]
+)
 def test_staged_rollout(fleet: Fleet, name: str) -> None:
     """The tutorial; without its end where nothing collects garbage: servers of Kubernetes alone have no controllers."""
     fleet.install()

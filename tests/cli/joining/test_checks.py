@@ -115,6 +115,13 @@ def test_an_address_that_would_not_do(server: str, given: str | None, why: str) 
         address_for("member", end("hub", "", server), given)
 
 
+def test_a_server_that_cannot_be_checked_gets_no_token() -> None:
+    hub = end("hub", "")
+    careless = replace(hub, connection=replace(hub.connection, insecure=True))
+    with pytest.raises(CannotStart, match="says insecure-skip-tls-verify"):
+        address_for("member", careless, None)
+
+
 def test_rights_read_as_kubectl_would_ask_for_them() -> None:
     assert [str(right) for right in hub_rights("one", push=False)] == [
         "create memberclusters.cluster.kubernetes-fleet.io",

@@ -106,7 +106,8 @@ def address_for(other: Side, end: End, given: str | None) -> str:
     """The URL at which the other side reaches a cluster: what was given, else what the kubeconfig says.
 
     Raises:
-        CannotStart: that is an address which means another machine there, or no https.
+        CannotStart: that is an address which means another machine there, or no https, or nobody could tell
+            there whether it is the right server.
     """
     url = given or end.connection.server
     option = f"--{end.side}-url"
@@ -116,6 +117,11 @@ def address_for(other: Side, end: End, given: str | None) -> str:
         raise CannotStart(
             f"the address of the {end.title} is {url}, which for the {other} is the {other} itself; "
             f"say with {option} where the {other} reaches the {end.side}"
+        )
+    if end.connection.insecure:
+        raise CannotStart(
+            f"the kubeconfig for the {end.title} says insecure-skip-tls-verify; a token is sent only to a server whose "
+            "certificate can be checked: put certificate-authority-data there instead"
         )
     return url.rstrip("/")
 
