@@ -160,9 +160,9 @@ class EmbeddedHub:
     async def close(self) -> None:
         """Finish what is under way, end connections, and close the data."""
         await self.fleets.stop()
+        await self._portal.close()  # before the streams end that its caches read
         if self._server is not None:
             await self._server.stop()
-        await self._portal.close()
         await self.fleets.close()
         await self._database.close()
         self._audit.close()

@@ -63,6 +63,17 @@ def test_a_hub_that_was_away_asks_who_is_there(chromium: Browser, own_hub: HubPr
     context.close()
 
 
+def test_a_hub_ends_cleanly_while_pages_are_open(chromium: Browser, own_hub: HubProcess) -> None:
+    context = chromium.new_context(ignore_https_errors=True)
+    visitor = Visitor(context, own_hub)
+    visitor.sign_in(token_of(own_hub))
+    page = visitor.open("/")
+    code, _, errors = own_hub.interrupt()
+    assert (code, errors) == (0, "")
+    expect(page.locator("#live")).to_have_attribute("data-state", "lost")
+    context.close()
+
+
 def test_everything_works_without_script(chromium: Browser, hub: HubProcess) -> None:
     context = chromium.new_context(ignore_https_errors=True, java_script_enabled=False)
     page = context.new_page()
