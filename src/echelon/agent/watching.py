@@ -1,6 +1,7 @@
 """What is on the member: objects read from memory, and who is to hear of their changes.
 
-Each kind is watched in each namespace where a Work names an object of it. A change of an object is
+Each kind is watched in each namespace where a Work names an object of it; where that comes to be many
+namespaces, in all of them by one watch, if the agent may. A change of an object is
 told to all Works that name it, whoever owns it: that is how the agent learns that a workload is ready,
 that something was changed or deleted by hand, and that an object which belonged to another placement
 is free. A kind that the member does not have yet is waited for by watching its definitions.
@@ -30,6 +31,7 @@ Scope = tuple[Resource, str | None]  # a kind, and the namespace in which it is 
 Place = tuple[Resource, Key]
 
 SYNC_GRACE = 1.0  # seconds that a first read waits for the watch to come up
+WIDE = 16  # from so many namespaces on one watch of all is less than one of each
 
 
 class DefinitionNames(Value, frozen=True, kw_only=True):
@@ -75,6 +77,9 @@ class MemberWatch:
         self._on_change = on_change
         self._informers: dict[Scope, Informer[Object]] = {}
         self._late: dict[Scope, asyncio.Task[None]] = {}
+        self._narrow: dict[Resource, set[str]] = {}  # the namespaces in which a kind is watched
+        self._wide: set[Resource] = set()  # the namespaced kinds that are watched in all namespaces
+        self._widening: dict[Resource, asyncio.Task[None]] = {}
         self._works: dict[Scope, dict[Key, set[str]]] = {}
         self._places: dict[str, set[Place]] = {}
         self._missing: dict[tuple[str, str], set[str]] = {}
@@ -103,7 +108,7 @@ class MemberWatch:
         Raises:
             ApiError: the member cannot be asked, or has the kind no longer.
         """
-        scope = _scope(resource, key)
+        scope = self._scope(resource, key)
         self._works.setdefault(scope, {}).setdefault(key, set()).add(work)
         self._places.setdefault(work, set()).add((resource, key))
         informer = self._informers.get(scope)
@@ -114,7 +119,9 @@ class MemberWatch:
                 async with asyncio.timeout(SYNC_GRACE):
                     await informer.wait_for_sync()
             except TimeoutError:
-                self._await_sync(scope, informer)
+                if self._scope(resource, key) == scope:
+                    self._await_sync(scope, informer)
+        informer = self._informers.get(self._scope(resource, key), informer)  # the kind may be watched widely by now
         return informer.get(key) if informer.has_synced else await self.read_anew(resource, key)
 
     async def read_anew(self, resource: Resource, key: Key) -> Object | None:
@@ -141,14 +148,14 @@ class MemberWatch:
 
     def is_watched(self, resource: Resource, key: Key) -> bool:
         """Whether changes of an object are heard of."""
-        informer = self._informers.get(_scope(resource, key))
+        informer = self._informers.get(self._scope(resource, key))
         return informer is not None and informer.has_synced
 
     async def retain(self, work: str, places: Iterable[Place]) -> None:
         """A Work names these objects and no others any more."""
         kept = set(places)
         for resource, key in self._places.pop(work, set()) - kept:
-            await self._unfollow(work, _scope(resource, key), key)
+            await self._unfollow(work, self._scope(resource, key), key)
         if kept:
             self._places[work] = kept
 
@@ -161,8 +168,9 @@ class MemberWatch:
                 del self._missing[kind]
 
     async def close(self) -> None:
-        await cancel(self._late.values())
+        await cancel([*self._late.values(), *self._widening.values()])
         self._late.clear()
+        self._widening.clear()
 
     async def _unfollow(self, work: str, scope: Scope, key: Key) -> None:
         keys = self._works[scope]
@@ -173,16 +181,51 @@ class MemberWatch:
         if keys:
             return
         del self._works[scope]
+        await self._unwatch(scope)
+
+    async def _unwatch(self, scope: Scope) -> None:
+        resource, namespace = scope
+        if namespace is None:
+            self._wide.discard(resource)
+        else:
+            self._narrow[resource].discard(namespace)
         if late := self._late.pop(scope, None):
             await cancel([late])
         if informer := self._informers.pop(scope, None):
             await self._cache.drop(informer)
 
+    def _scope(self, resource: Resource, key: Key) -> Scope:
+        """Where an object is watched."""
+        return resource, None if resource in self._wide else key[0] or None
+
     def _watch(self, scope: Scope) -> Informer[Object]:
         resource, namespace = scope
         informer = self._informers[scope] = self._cache.informer(Unstructured(resource), namespace=namespace)
         informer.add_handler(lambda change: self._changed(scope, change))
+        if namespace is not None:
+            narrow = self._narrow.setdefault(resource, set())
+            narrow.add(namespace)
+            if len(narrow) >= WIDE and resource not in self._widening:
+                self._widening[resource] = asyncio.create_task(self._widen(resource), name=f"all {resource.plural}")
         return informer
+
+    async def _widen(self, resource: Resource) -> None:
+        """Watch a kind in all namespaces, and in each no more once that is up: an agent that may not keeps the many."""
+        wide: Scope = resource, None
+        informer = self._watch(wide)
+        await informer.wait_for_sync()
+        before = {scope: self._informers[scope] for scope in [*self._works] if scope[0] == resource and scope != wide}
+        self._wide.add(resource)
+        missed: set[str] = set()
+        for scope, narrow in before.items():
+            for key, works in self._works.pop(scope).items():
+                self._works.setdefault(wide, {}).setdefault(key, set()).update(works)
+                if _version(narrow, key) != _version(informer, key):
+                    missed |= works
+        del self._widening[resource]
+        self._tell(missed)
+        for scope in before:
+            await self._unwatch(scope)
 
     def _await_sync(self, scope: Scope, informer: Informer[Object]) -> None:
         """What is read one by one meanwhile may change between that and the watch: look again then."""
@@ -219,5 +262,7 @@ class MemberWatch:
             self._on_change(work)
 
 
-def _scope(resource: Resource, key: Key) -> Scope:
-    return resource, key[0] or None
+def _version(informer: Informer[Object], key: Key) -> str:
+    """The version of an object that an informer holds; empty when it holds none."""
+    found = informer.get(key)
+    return "" if found is None else informer.kind.meta(found).resource_version
