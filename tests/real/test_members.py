@@ -16,6 +16,7 @@ import yaml
 
 from echelon.api.cluster import InternalMemberCluster, MemberCluster
 from echelon.api.core import ConfigMap, Namespace, RoleBinding, ServiceAccount
+from echelon.api.crds import manifests
 from echelon.api.meta import ObjectMeta, Resource
 from echelon.api.work import Work
 from echelon.kube import kubeconfig
@@ -133,6 +134,13 @@ def test_what_cannot_join_is_refused_and_changes_nothing(fleet: Fleet) -> None:
     local = fleet.run("member", "join", "x", "--hub-context", "hub", "--member-context", "member2")
     assert local.returncode == 2
     assert "which for the member is the member itself; say with --hub-url" in local.stderr
+
+    (applied_works,) = [crd for crd in manifests() if crd["spec"]["names"]["kind"] == "AppliedWork"]
+    foreign = {**applied_works, "metadata": {"name": applied_works["metadata"]["name"]}}
+    fleet.at("member3", lambda client: client.create(foreign))
+    other = fleet.refused(*fleet.member("join", "three", "member3"))
+    assert "the kind appliedworks.placement.kubernetes-fleet.io of another fleet manager, whose agent" in other
+    assert "kind: Deployment" in fleet.done(*fleet.member("join", "three", "member3", "--adopt", "--dry-run"))
 
     fleet.at("member2", lambda client: client.create(ServiceAccount(metadata=_named("nobody", "default"))))
     token = fleet.at("member2", lambda client: client.issue_token(("default", "nobody"), 600))

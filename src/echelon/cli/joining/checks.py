@@ -14,8 +14,11 @@ from echelon.api.cluster import MemberCluster
 from echelon.api.conditions import JOINED, find_condition
 from echelon.api.core import RBAC
 from echelon.api.meta import Resource
+from echelon.api.work import AppliedWork
 from echelon.cli.errors import Failed
 from echelon.cli.joining.ends import End
+from echelon.hub.others import is_ours
+from echelon.kube.crds import DEFINITIONS
 from echelon.kube.errors import NotFound
 from echelon.kube.kinds import Unstructured
 
@@ -88,6 +91,20 @@ async def check_is_hub(hub: End) -> None:
         raise Failed(
             f"the {hub.title} has no kinds of a fleet: it is no hub yet; make it one with: echelon hub install"
         ) from None
+
+
+async def check_no_other_agent(member: End) -> None:
+    """See that no other fleet manager keeps its books there in the kind that ours would use. Raises Failed."""
+    name = f"{AppliedWork.resource.plural}.{AppliedWork.resource.group}"
+    try:
+        definition = await member.client.get(DEFINITIONS, name)
+    except NotFound:
+        return
+    if not is_ours(definition):
+        raise Failed(
+            f"the {member.title} has the kind {name} of another fleet manager, whose agent would work against ours. "
+            "Nothing was changed. When that agent is gone, --adopt takes the kind over, with what was placed by it"
+        )
 
 
 async def belonging(member: End) -> Belonging | None:

@@ -64,6 +64,7 @@ class Label(click.ParamType[tuple[str, str]]):
 @token_life_option
 @click.option("--push", is_flag=True, help="No agent in the member: the hub applies, with a kubeconfig that it keeps.")
 @click.option("--renew", is_flag=True, help="Only give the agent a new token, when its own has ended.")
+@click.option("--adopt", is_flag=True, help="Take over from another fleet manager, whose agent is gone.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print what would be made, change nothing.")
 @click.option("-o", "--output", type=click.Choice(["yaml"]), default="yaml", help="With --dry-run: how to print it.")
 @click.option("--wait", is_flag=True, help="Wait until the member has joined.")
@@ -83,6 +84,7 @@ def join(
     token_life: float,
     push: bool,
     renew: bool,
+    adopt: bool,
     dry_run: bool,
     output: Literal["yaml"],
     wait: bool,
@@ -113,6 +115,7 @@ def join(
             placing_role=agent_role,
             token_life=timedelta(seconds=token_life),
             push=push,
+            adopt=adopt,
         )
 
     async def act() -> None:

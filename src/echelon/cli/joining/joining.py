@@ -53,6 +53,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True):
     placing_role: str = "cluster-admin"
     token_life: timedelta = DEFAULT_LIFE
     push: bool = False
+    adopt: bool = False
 
     @property
     def namespace(self) -> str:
@@ -70,6 +71,8 @@ async def check(hub: End, member: End, wanted: Membership) -> MemberCluster | No
         await checks.check_version(end)
     await checks.check_rights(hub, checks.hub_rights(wanted.name, push=wanted.push))
     await checks.check_rights(member, checks.member_rights())
+    if not wanted.adopt:
+        await checks.check_no_other_agent(member)
     try:
         present = await hub.client.get(MemberCluster, wanted.name)
     except NotFound:
