@@ -43,9 +43,9 @@ async def multiply(path: Path, name: str, copies: Sequence[str]) -> None:
     database: Database[Any] = Database.open(path, summarize=summarize)
     fleet = FleetNames()
     try:
-        for keyspace in database.keyspaces():
-            if keyspace != fleet.keyspace(HUB):
-                await database.drop(keyspace)
+        for space in database.keyspaces():
+            if space != fleet.keyspace(HUB):
+                await database.drop(space)
         keyspace = database.keyspace(fleet.keyspace(HUB))
         records = [record for bucket in keyspace.buckets() for record in bucket.list()]
         for record in records:

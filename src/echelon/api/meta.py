@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
@@ -31,6 +32,7 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+@lru_cache(maxsize=256)
 def format_time(moment: datetime) -> str:
     """A moment as Kubernetes writes ``metav1.Time``: RFC 3339, UTC, whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

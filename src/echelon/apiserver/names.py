@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 NAME_LIMIT = 253
 LABEL_LIMIT = 63
@@ -100,8 +101,23 @@ NAME_RULES: dict[str, Callable[[str], list[str]]] = {
 }
 
 
+_LONGEST_KNOWN = 320
+
+
+@lru_cache(maxsize=4096)
+def _known_name(text: str) -> tuple[str, ...]:
+    return tuple(_qualified_name(text))
+
+
 def qualified_name(text: str) -> list[str]:
-    """A key: ``name`` or ``prefix/name``, the prefix a DNS subdomain."""
+    """A key: ``name`` or ``prefix/name``, the prefix a DNS subdomain.
+
+    The same few keys come with each write, so what is to be said of them is remembered.
+    """
+    return list(_known_name(text) if len(text) <= _LONGEST_KNOWN else _qualified_name(text))
+
+
+def _qualified_name(text: str) -> list[str]:
     if _qualified(text) and len(text) <= LABEL_LIMIT:
         return []
     parts = text.split("/")

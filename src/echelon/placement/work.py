@@ -12,8 +12,9 @@ labels of the member have changed since: what a member has changes with its bind
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Literal, TypedDict
 
@@ -107,12 +108,13 @@ def marks(binding: ResourceBindingSpec) -> dict[str, str]:
     """The annotations by which the Works of a binding say from which snapshots they were made."""
     return {
         names.PARENT_SNAPSHOT_NAME: binding.resource_snapshot_name,
-        names.PARENT_OVERRIDE_HASH: _hash(binding.resource_override_snapshots),
-        names.PARENT_CLUSTER_OVERRIDE_HASH: _hash(binding.cluster_resource_override_snapshots),
+        names.PARENT_OVERRIDE_HASH: _hash(tuple(binding.resource_override_snapshots)),
+        names.PARENT_CLUSTER_OVERRIDE_HASH: _hash(tuple(binding.cluster_resource_override_snapshots)),
     }
 
 
-def _hash(snapshots: Sequence[object]) -> str:
+@lru_cache(maxsize=1024)
+def _hash(snapshots: tuple[Hashable, ...]) -> str:
     return hashlib.sha256(msgspec.json.encode(snapshots)).hexdigest()
 
 
