@@ -90,6 +90,16 @@ async def test_other_regions_are_another_page() -> None:
 
 
 @pytest.mark.looptime
+async def test_what_stands_beside_the_body_comes_with_another_page_too() -> None:
+    pages = Pages(waiting="<i>0</i>", a="<p>1</p>")
+    events = pages.stream(pages.digest())
+    asyncio.get_running_loop().call_later(1, lambda: pages.change(waiting="<i>1</i>", c="<p>new</p>"))
+    message = await next_message(events)
+    assert 'hx-target="#main"' in message
+    assert "<i>1</i>" in message
+
+
+@pytest.mark.looptime
 async def test_changes_that_come_together_are_sent_together() -> None:
     pages = Pages(a="0")
     events = pages.stream(pages.digest())

@@ -26,6 +26,9 @@ BREATH = 20.0
 """Seconds of silence after which an empty line is sent, so that whoever has gone is found out."""
 
 WHOLE = "main"
+OUTSIDE = ("waiting",)
+"""Regions that every page has, and that are not in its body."""
+
 LEAVE = b"event: leave\ndata: /signin\n\n"
 
 
@@ -79,6 +82,7 @@ def _message(regions: Rendered, whole: Callable[[], str], last: Mapping[str, str
     digests = digests_of(regions)
     if list(last) != list(digests):
         parts = [_partial(WHOLE, "innerMorph", whole())]
+        parts += [_partial(name, "outerMorph", regions[name]) for name in OUTSIDE if name in regions]
     else:
         parts = [_partial(name, "outerMorph", text) for name, text in regions.items() if last[name] != digests[name]]
     if not parts:

@@ -74,7 +74,17 @@
     live.dataset.state = state;
     live.querySelector("[data-words]").textContent = text;
   }
-  document.addEventListener("htmx:sse:after:connection", () => stand("live", "Live"));
+  // A browser may keep a page that was left, and its stream with it; it has few connections, so the stream is ended.
+  let connection = null;
+  document.addEventListener("htmx:sse:after:connection", (event) => {
+    connection = event.detail.connection;
+    stand("live", "Live");
+  });
+  window.addEventListener("pagehide", () => {
+    connection?.reader?.cancel();
+    connection?.abortController?.abort();
+  });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   document.addEventListener("htmx:sse:error", () => stand("lost", "Reconnecting"));
   document.addEventListener("leave", () => location.assign(`/signin?next=${encodeURIComponent(location.pathname)}`));
   document.addEventListener("htmx:after:swap", () => { refresh(); settle(); });
