@@ -32,7 +32,7 @@ from echelon.kube.manager import Manager
 __all__ = ["Agent"]
 
 _WORKERS = 5
-_BACKOFF = Backoff(first=0.05, cap=900.0)  # when the hub, or the member as a whole, does not answer
+_BACKOFF = Backoff(first=0.05, cap=30.0)  # when the hub, or the member as a whole, does not answer
 
 
 class Agent:
