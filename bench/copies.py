@@ -2,7 +2,7 @@
 
 The objects are real. One placement is made by the controllers and the agents of an embedded fleet, until it
 is available everywhere. Then, with the hub stopped, everything on it that carries the placement's name is
-written again under other names, with identifiers of its own, the same members and the hash that its content
+written again under other names, with identifiers and times of its own, the same members and the hash that its content
 has. What the hub finds at its next start it cannot tell from what its controllers would have written. The
 members are given to agents elsewhere, who are silent, so the hub alone is what starts.
 """
@@ -14,6 +14,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ import msgspec
 import orjson
 
 from echelon.api import names
+from echelon.api.meta import format_time, parse_time
 from echelon.api.snapshot import ClusterResourceSnapshot
 from echelon.apiserver import Database, summarize
 from echelon.local.naming import HUB, FleetNames
 from echelon.placement.snapshot import content_hash
 
+_MOMENT = re.compile(rb"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _VERSION = re.compile(rb'"resourceVersion":"\d+"')
 
 
@@ -59,16 +62,26 @@ async def multiply(path: Path, name: str, copies: Sequence[str]) -> None:
             if name in record.key.name or name in record.key.namespace
         ]
         uids = [orjson.loads(each.value)["metadata"]["uid"] for each in originals]
-        for other in copies:
+        for number, other in enumerate(copies, 1):
             given = {uid: _uid(uid, other) for uid in uids} | {name: other}
             writes = []
             for each in originals:
-                value = _hashed(_replaced(each.value, given), each.bucket)
+                value = _hashed(_later(_replaced(each.value, given), number), each.bucket)
                 space, own = each.namespace.replace(name, other), each.name.replace(name, other)
                 writes.append(keyspace.bucket(each.bucket).put(space, own, _encoder(value), expected=0))
             await asyncio.gather(*writes)
     finally:
         await database.close()
+
+
+def _later(value: bytes, seconds: int) -> bytes:
+    """The text with all its moments later by so many seconds: no two placements were made at the same time."""
+    pause = timedelta(seconds=seconds)
+
+    def later(found: re.Match[bytes]) -> bytes:
+        return format_time(parse_time(found[0].decode()) + pause).encode()
+
+    return _MOMENT.sub(later, value)
 
 
 def _uid(uid: str, other: str) -> str:

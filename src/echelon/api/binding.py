@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final
 
+from msgspec.structs import force_setattr
+
 from echelon.api.fields import Field, Value
 from echelon.api.meta import Condition, KubeObject, Resource
 from echelon.api.placement import (
@@ -23,6 +25,7 @@ from echelon.api.placement import (
     FailedResourcePlacement,
     NamespacedName,
 )
+from echelon.api.sharing import shared
 from echelon.api.snapshot import ClusterDecision
 
 SCHEDULED: Final = "Scheduled"  # values of spec.state
@@ -62,6 +65,9 @@ class ResourceBindingStatus(Value, frozen=True, kw_only=True):
     drifted_placements: Annotated[tuple[DriftedResourcePlacement, ...], DRIFTED] = ()
     diffed_placements: Annotated[tuple[DiffedResourcePlacement, ...], DIFFED] = ()
     conditions: Annotated[tuple[Condition, ...], CONDITIONS] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "conditions", shared(tuple(self.conditions)))
 
 
 class ClusterResourceBinding(KubeObject, frozen=True, kw_only=True):

@@ -10,15 +10,21 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+from msgspec.structs import force_setattr
+
 from echelon.api.fields import NO_MANIFEST, Field, Int64, Manifest, Time, Value
 from echelon.api.meta import Condition, KubeObject, Resource
 from echelon.api.placement import GROUP, ApplyStrategy, PatchDetail, ReportBackStrategy
+from echelon.api.sharing import shared, shared_text
 
 
 class WorkloadTemplate(Value, frozen=True, kw_only=True):
     """The objects of a Work."""
 
     manifests: Annotated[tuple[Manifest, ...], Field("The objects to apply, whole.")] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "manifests", tuple(shared_text(manifest) for manifest in self.manifests))
 
 
 class WorkSpec(Value, frozen=True, kw_only=True):
@@ -90,6 +96,10 @@ class ManifestCondition(Value, frozen=True, kw_only=True):
         Field("The status of the object, when it is reported back.", absent_from=("v1",)),
     ] = None
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "identifier", shared(self.identifier))
+        force_setattr(self, "conditions", shared(tuple(self.conditions)))
+
 
 class WorkStatus(Value, frozen=True, kw_only=True):
     """How the objects stand on the member."""
@@ -98,6 +108,9 @@ class WorkStatus(Value, frozen=True, kw_only=True):
         tuple[Condition, ...], Field("Whether all manifests are applied and available, or their differences reported.")
     ]
     manifest_conditions: Annotated[tuple[ManifestCondition, ...], Field("How each manifest stands.")] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "conditions", shared(tuple(self.conditions)))
 
 
 class Work(KubeObject, frozen=True, kw_only=True):
