@@ -106,5 +106,5 @@ async def test_a_member_bears_any_network_for_long(tmp_path: Path, seed: int) ->
         await told.start_agent()
         await told.joined()
         undisturbed = await tell(told)
-        for _ in range(8):
+        for _ in range(3):
             assert await tell(told, lambda: rng.choice(FAULTS)(told.network)) == undisturbed
